@@ -1,0 +1,30 @@
+/*
+ * batch - the value that crosses from the half that decides to the half that acts: what one flush changed.
+ *
+ * One section a kind. `now` points at the sealed row image (row.h), `before` at the row in the table, which still holds
+ * the old state until install. Both end with cvg_install.
+ */
+#ifndef CVGI_BATCH_H
+#define CVGI_BATCH_H
+
+#include "row.h"
+
+typedef struct cvgi_change {
+    const uint8_t *now;    /* image after the flush: source set, version, flags and data are final */
+    const uint8_t *before; /* image in the table before it; flags 0 when the entity was never installed */
+    uint64_t changed;      /* as in cvg_change */
+    uint32_t row;          /* row number in the table */
+    uint8_t what;          /* cvg_what */
+    uint8_t reason;        /* cvg_reason */
+    uint16_t reserved;
+} cvgi_change;
+
+typedef struct cvgi_section {
+    cvgi_change *changes;
+    size_t count;
+    uint32_t data_bytes;
+    uint16_t kind;
+    uint8_t schema; /* the kind's current schema version */
+} cvgi_section;
+
+#endif

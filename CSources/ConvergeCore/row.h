@@ -1,0 +1,71 @@
+/*
+ * row - the table: rows of one kind in 64-byte aligned slabs, addressed by row number.
+ *
+ *   apply ─▶ pending ─▶ seal ─▶ install ─▶ [ROW] ─▶ query, catch-up
+ *
+ * A row image, in the table and in pending rows alike (stride = a multiple of 64):
+ *
+ *   0        32          40       48      49     50               50+data   stride-4
+ *   ├────────┼───────────┼────────┼───────┼──────┼────────────────┼─────────┼──────────┤
+ *   │ id     │ source set│ version│ schema│ flags│ row data       │ zero    │ link u32 │
+ *   └────────┴───────────┴────────┴───────┴──────┴────────────────┴─────────┴──────────┘
+ *
+ * The link lives in padding that most kinds have anyway. In a table row it is the row's slot in the open window + 1
+ * (0: none); in a pending row it is the row number in the table.
+ *
+ * Invariants
+ *   1. A row number belongs to its entity until the row is freed; rows never move.
+ *   2. flags is LIVE (source set not 0), TOMBSTONE (source set 0, data zero), or 0: never installed, known only to
+ *      pending rows, invisible to readers.
+ *   3. Bytes between the data and the link are zero.
+ * Failure: a slab cannot be allocated; the write that needed it is refused.
+ */
+#ifndef CVGI_ROW_H
+#define CVGI_ROW_H
+
+#include "base.h"
+
+enum { CVGI_ROW_LIVE = 1, CVGI_ROW_TOMBSTONE = 2 };
+
+#define CVGI_ROW_NONE UINT32_MAX
+#define CVGI_SLAB_BYTES (2u << 20)
+
+typedef struct cvgi_rows {
+    uint8_t **slabs;       /* each 2^shift rows */
+    uint32_t stride;       /* bytes a row, a multiple of 64 */
+    uint32_t shift;        /* log2 of rows in a slab */
+    uint32_t data_bytes;   /* of row data */
+    uint32_t count;        /* row numbers handed out: rows [0, count) exist, freed ones have flags 0 */
+    uint32_t free_head;    /* chain of freed rows through their link, + 1; 0: none */
+    size_t slab_count;
+    size_t slab_capacity;
+} cvgi_rows;
+
+static inline uint8_t *cvgi_row_at(const cvgi_rows *rows, uint32_t row) {
+    return rows->slabs[row >> rows->shift] + (size_t)(row & ((1u << rows->shift) - 1)) * rows->stride;
+}
+
+static inline const uint8_t *cvgi_row_id(const uint8_t *row) { return row; }
+static inline uint64_t cvgi_row_source_set(const uint8_t *row) { return cvgi_load64(row + 32); }
+static inline uint64_t cvgi_row_version(const uint8_t *row) { return cvgi_load64(row + 40); }
+static inline uint8_t cvgi_row_schema(const uint8_t *row) { return row[48]; }
+static inline uint8_t cvgi_row_flags(const uint8_t *row) { return row[49]; }
+static inline uint8_t *cvgi_row_data(uint8_t *row) { return row + CVG_ROW_HEADER_BYTES; }
+static inline const uint8_t *cvgi_row_data_const(const uint8_t *row) { return row + CVG_ROW_HEADER_BYTES; }
+static inline void cvgi_row_set_source_set(uint8_t *row, uint64_t set) { cvgi_store64(row + 32, set); }
+static inline void cvgi_row_set_version(uint8_t *row, uint64_t version) { cvgi_store64(row + 40, version); }
+static inline uint32_t cvgi_row_link(const cvgi_rows *rows, const uint8_t *row) {
+    return cvgi_load32(row + rows->stride - 4);
+}
+static inline void cvgi_row_set_link(const cvgi_rows *rows, uint8_t *row, uint32_t link) {
+    cvgi_store32(row + rows->stride - 4, link);
+}
+
+void cvgi_rows_init(cvgi_rows *rows, uint32_t data_bytes);
+void cvgi_rows_free(cvgi_rows *rows, cvgi_memory *memory);
+
+/* A row number whose image is all zero but for the id. CVGI_ROW_NONE: out of memory or of numbers (`*status` says). */
+uint32_t cvgi_rows_take(cvgi_rows *rows, cvgi_memory *memory, const uint8_t *id, int *status);
+void cvgi_rows_give_back(cvgi_rows *rows, uint32_t row); /* a never installed row */
+
+#endif

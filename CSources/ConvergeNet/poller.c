@@ -1,0 +1,1 @@
+#include "converge_net.h"
