@@ -1,0 +1,113 @@
+# ConvergeDB: `make run` starts a server, `make test` runs every test. `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+export LC_ALL := C.UTF-8
+
+# ---- what the machine must have: one apt call when something is missing, silence when nothing is
+PACKAGES := libjemalloc-dev libxxhash-dev libssl-dev libcmocka-dev
+CHECK_PACKAGES := clang-format
+
+.PHONY: help deps deps-check build debug run demo test test-c test-swift test-tour property bench check format clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+define install_missing
+	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  echo "installing" $$missing >&2; \
+	  { $$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -q --no-install-recommends $$missing; } >/tmp/convergedb-deps.log 2>&1 \
+	    || { tail -n 5 /tmp/convergedb-deps.log >&2; echo "could not install:" $$missing "- install them and run make again" >&2; exit 1; }; \
+	fi
+endef
+
+deps:
+	@command -v swift >/dev/null || { echo "Swift is not on the PATH: install Swift 6.2 or newer (https://www.swift.org/install/linux) and run make again" >&2; exit 1; }
+	$(call install_missing,$(PACKAGES))
+
+deps-check: deps
+	$(call install_missing,$(CHECK_PACKAGES))
+
+# ---- programs
+STRICT := -Xswiftc -warnings-as-errors -Xcc -Wall -Xcc -Wextra -Xcc -Werror
+RELEASE := swift build -c release --static-swift-stdlib
+BIN := .build/release
+PORT ?= 3727
+
+build: deps ## the programs, optimised, in .build/release
+	@$(RELEASE) --product convergedb && $(RELEASE) --product convergectl && $(RELEASE) --product converge-bench
+
+debug: deps
+	@swift build $(STRICT) --build-tests
+
+run: build ## a server on 127.0.0.1:3727 (PORT=n for another)
+	@exec $(BIN)/convergedb serve --memory --listen 127.0.0.1:$(PORT)
+
+demo: build ## 842 real flights: three sources, one server, live board, every mirror compared
+	@$(RELEASE) --product flights-demo
+	@exec scripts/demo.sh $(BIN)
+
+# ---- C: the core and the transport compiled on their own, for tests with sanitizers and for measuring
+CC := clang
+C_OUT := .build/c
+C_INCLUDE := -ICSources/ConvergeCore -ICSources/ConvergeCore/include -ICSources/ConvergeNet -ICSources/ConvergeNet/include
+C_FLAGS := -std=c11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Wno-unused-function $(C_INCLUDE)
+C_SANE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+C_FAST := -O2
+CORE := $(wildcard CSources/ConvergeCore/*.c)
+NET := $(wildcard CSources/ConvergeNet/*.c)
+HEADERS := $(wildcard CSources/*/*.h CSources/*/include/*.h Tests/C/*.h Tests/C/*/*.h)
+C_TESTS := $(patsubst Tests/C/test_%.c,%,$(wildcard Tests/C/test_*.c))
+CORE_SANE := $(CORE:%.c=$(C_OUT)/sane/%.o)
+CORE_FAST := $(CORE:%.c=$(C_OUT)/fast/%.o)
+NET_SANE := $(NET:%.c=$(C_OUT)/sane/%.o)
+
+$(C_OUT)/sane/%.o: %.c $(HEADERS) | deps
+	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_SANE) -c $< -o $@
+$(C_OUT)/fast/%.o: %.c $(HEADERS) | deps
+	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_FAST) -c $< -o $@
+$(C_OUT)/test_%: Tests/C/test_%.c $(CORE_SANE) $(NET_SANE)
+	@$(CC) $(C_FLAGS) $(C_SANE) $^ -lcmocka -lpthread -o $@
+$(C_OUT)/golden_frames: Tests/C/golden_frames.c $(CORE_SANE)
+	@$(CC) $(C_FLAGS) $(C_SANE) $^ -lcmocka -o $@
+$(C_OUT)/property: $(wildcard Tests/C/property/*.c Tests/C/model/*.c) $(CORE_SANE)
+	@$(CC) $(C_FLAGS) -ITests/C/model $(C_SANE) $^ -o $@
+$(C_OUT)/bench_core: Tests/C/bench/bench_core.c $(CORE_FAST)
+	@$(CC) $(C_FLAGS) $(C_FAST) $^ -o $@
+
+# ---- tests
+test: test-c property test-swift test-tour ## every test
+
+test-c: $(C_TESTS:%=$(C_OUT)/test_%) $(C_OUT)/golden_frames
+	@for t in $(C_TESTS:%=test_%); do echo "== $$t"; (cd . && $(C_OUT)/$$t) 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]' ; done
+	@echo "== golden_frames"; $(C_OUT)/golden_frames 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]'
+
+HISTORIES ?= 1000
+SEED ?= 1
+property: $(C_OUT)/property ## the core against the reference model (HISTORIES=n SEED=n)
+	@$(C_OUT)/property --histories $(HISTORIES) --first-seed $(SEED)
+
+test-swift: debug
+	@CONVERGE_BIN_DIR=$(CURDIR)/.build/debug swift test --skip-build --disable-xctest $(STRICT)
+
+test-tour: build ## the README's tour, run as written
+	@scripts/test-tour.sh $(BIN)
+
+check: deps-check ## layers (and that breaches are caught), formatting, warnings as errors
+	@scripts/check-layers.sh && scripts/test-layers.sh
+	@git ls-files '*.c' '*.h' | xargs -r clang-format --dry-run --Werror && echo "clang-format: nothing to change"
+	@swift format lint --strict --recursive --configuration .swift-format Sources Tests Examples Package.swift && echo "swift-format: nothing to change"
+	@$(MAKE) debug
+
+format: deps-check ## formats C and Swift in place
+	@git ls-files '*.c' '*.h' | xargs -r clang-format -i
+	@swift format -i --recursive --configuration .swift-format Sources Tests Examples Package.swift
+
+bench: build $(C_OUT)/bench_core ## first numbers: the core alone, then the server
+	@scripts/bench.sh $(BIN) $(C_OUT)
+
+clean: ## removes everything built
+	@rm -rf .build
