@@ -22,6 +22,7 @@ typedef struct cvgi_change {
 typedef struct cvgi_section {
     cvgi_change *changes;
     size_t count;
+    uint64_t all_fields; /* a bit for every field of the kind: what Created says has changed */
     uint32_t data_bytes;
     uint16_t kind;
     uint8_t schema; /* the kind's current schema version */

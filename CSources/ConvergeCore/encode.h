@@ -23,9 +23,10 @@
 
 /* What frames say about the kind. */
 typedef struct cvgi_frame_kind {
+    uint64_t all_fields; /* a bit for every field of the kind */
+    uint32_t data_bytes;
     uint16_t kind;
     uint8_t schema;
-    uint32_t data_bytes;
 } cvgi_frame_kind;
 
 struct cvgi_segment_pool; /* counts segment bytes alive anywhere; outlives the engine while segments do */
