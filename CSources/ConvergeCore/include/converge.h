@@ -291,6 +291,10 @@ typedef struct cvg_catchup cvg_catchup;
  * CVG_E_KIND, CVG_E_MEMORY. The caller ends it with cvg_catchup_end. */
 int cvg_catchup_begin(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_catchup **catchup);
 
+/* Starts a catch-up with nothing in it, ended like the other. Begun between cvg_seal and cvg_install it holds what that batch
+ * changes: for a reader that has everything before it but cannot be given it whole. CVG_E_KIND, CVG_E_MEMORY. */
+int cvg_catchup_begin_empty(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_catchup **catchup);
+
 typedef struct cvg_catchup_progress {
     bool live;         /* nothing is left: the reader has everything up to `sequence`; feed it batches from now on */
     uint64_t rounds;   /* rounds ended so far */
