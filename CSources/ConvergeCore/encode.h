@@ -8,18 +8,30 @@
  * quiet partition does not pin 64 KiB for every notification:
  *
  *   ├─ slice (flush 7, class 0) ─┼─ slice (flush 7, class 1) ─┼─ slice (flush 8, class 0) ─┼─ free ─┤
+ *                                                             ^ from                       ^ to    ^ end
+ *
+ * Frames, after the header of frame.h (the form: what all frames of one sort have in common is written before the
+ * first of them, CRC included):
+ *
+ *   STATE    ├─ form: kind class type flags schema 0 ─┼─ id ─┼─ version ─┼─ source set ─┼─ changed ─┼─ length x 2 ─┼─
+ * data ─┤ 0    header 12, then 8                   20     52          60             68          76             84
+ *   DELETED  ├─ form: kind class reason flags schema 0 ─┼─ id ─┼─ version ─┤
+ *            0                                          20     52          60
+ *   and with flag 1: ├─ length u32 ─┼─ data before ─┤
  *
  * Invariants
- *   1. A frame never spans two segments; a frame above CVG_SEGMENT_BYTES gets a segment of its own.
- *   2. Bytes of a published slice are never written again.
+ *   1. A frame never spans two segments; a frame larger than a segment's room gets a segment of its own.
+ *   2. Bytes of a published slice are never written again while anyone else holds the segment.
  *   3. The encoder holds one reference to its open segment and one to each segment of the slices last returned.
- *   4. On failure nothing is published, and the open segment is as before.
+ *   4. On failure nothing is published, and what was written since begin is free again.
+ *   5. The slice list always has room for the run under way, so that ending a run cannot fail.
  * Failure: a segment or the slice list cannot be allocated: CVG_E_MEMORY.
  */
 #ifndef CVGI_ENCODE_H
 #define CVGI_ENCODE_H
 
 #include "batch.h"
+#include "segment.h"
 
 /* What frames say about the kind. */
 typedef struct cvgi_frame_kind {
@@ -29,33 +41,52 @@ typedef struct cvgi_frame_kind {
     uint8_t schema;
 } cvgi_frame_kind;
 
-struct cvgi_segment_pool; /* counts segment bytes alive anywhere; outlives the engine while segments do */
+#define CVGI_FORM_BYTES 20
+
+typedef struct cvgi_form {
+    uint8_t head[CVGI_FORM_BYTES];
+    uint32_t frame_bytes;
+} cvgi_form;
+
+/* Every sort of frame of one kind and class. */
+typedef struct cvgi_forms {
+    cvgi_form created, updated, updated_previous, deleted, deleted_previous, snapshot, gone;
+    uint64_t all_fields;
+    uint32_t data_bytes;
+    bool previous; /* the class asks for the data before */
+} cvgi_forms;
+
+void cvgi_forms_init(cvgi_forms *forms, const cvgi_frame_kind *kind, cvg_class klass);
 
 typedef struct cvgi_encoder {
     cvgi_memory *memory;
-    struct cvgi_segment_pool *pool;
-    cvg_segment *open;
-    cvg_slice *slices; /* the answer last returned, one reference each */
+    cvgi_segment_pool *pool;
+    cvg_segment *open; /* its `used` is where the run under way began */
+    uint8_t *to, *end; /* free bytes of the open segment; both NULL: none is open */
+    uint32_t from;     /* offset in the open segment of the first byte of this answer */
+    uint32_t frames;   /* of the run under way */
+    cvg_slice *slices; /* the answer, one reference each */
     size_t slice_count;
     size_t slice_capacity;
 } cvgi_encoder;
 
-int cvgi_encoder_init(cvgi_encoder *encoder, cvgi_memory *memory);
+int cvgi_encoder_init(cvgi_encoder *encoder, cvgi_memory *memory); /* CVG_E_MEMORY: nothing to free */
 void cvgi_encoder_free(cvgi_encoder *encoder);
 uint64_t cvgi_encoder_segment_bytes(const cvgi_encoder *encoder); /* alive anywhere */
 
 /* Starts a new answer: drops the references of the last one. */
 void cvgi_encoder_begin(cvgi_encoder *encoder);
-/* Takes back everything since begin (invariant 4). */
+/* Takes back everything since begin (invariant 4); the answer is empty. May be repeated. */
 void cvgi_encoder_abort(cvgi_encoder *encoder);
-cvg_slices cvgi_encoder_slices(const cvgi_encoder *encoder);
+/* Ends the answer. Repeating gives the same, until the next begin. */
+cvg_slices cvgi_encoder_slices(cvgi_encoder *encoder);
 
-/* All changes of the section that notify. CVG_E_MEMORY. */
+/* Begins an answer with all changes of the section that notify. CVG_E_MEMORY: the answer is empty. */
 int cvgi_encode_section(cvgi_encoder *encoder, const cvgi_section *section, cvg_class klass);
 
-/* One STATE frame of type snapshot, or one DELETED with reason catch-up, from an installed row. CVG_E_MEMORY. */
-int cvgi_encode_snapshot(cvgi_encoder *encoder, const cvgi_frame_kind *kind, cvg_class klass, const uint8_t *row);
-int cvgi_encode_gone(cvgi_encoder *encoder, const cvgi_frame_kind *kind, cvg_class klass, const uint8_t *row);
+/* Adds what catch-up says of an installed row: STATE of type snapshot when it is alive, else DELETED with reason
+ * catch-up. Returns the frame's bytes; 0: out of memory, and the answer is as it was. */
+size_t cvgi_encode_row(cvgi_encoder *encoder, const cvgi_forms *forms, const uint8_t *row);
 
 /* A QUERY_RESULT frame into buffer; row NULL: not found. CVG_E_SPACE. */
 int cvgi_encode_result(const cvgi_frame_kind *kind, const uint8_t *row, uint16_t stream, uint8_t *buffer,

@@ -1,0 +1,276 @@
+#include "encode.h"
+
+#include "frame.h"
+
+enum { STATE_CREATED = 1, STATE_UPDATED = 2, STATE_SNAPSHOT = 3 };
+enum { FLAG_PREVIOUS = 1 };
+enum { STATE_BYTES = 84, DELETED_BYTES = 60, PREVIOUS_BYTES = 4, RESULT_BYTES = CVGI_FRAME_HEADER_BYTES + 28 };
+enum { AHEAD = 8 }; /* changes between a prefetch and its use */
+
+/* ----------------------------------------------------------------------------------------------------------- forms */
+
+static void form(cvgi_form *form, const cvgi_frame_kind *kind, cvg_class klass, uint16_t opcode, uint8_t what,
+                 bool previous) {
+    uint64_t bytes = opcode == CVGI_OPCODE_STATE ? STATE_BYTES + (uint64_t)kind->data_bytes : DELETED_BYTES;
+    if (previous) bytes += PREVIOUS_BYTES + kind->data_bytes;
+    form->frame_bytes = (uint32_t)bytes;
+    cvgi_frame_header(form->head, 0, opcode, form->frame_bytes - CVGI_FRAME_HEADER_BYTES);
+    cvgi_store16(form->head + 12, kind->kind);
+    cvgi_store16(form->head + 14, klass.number);
+    form->head[16] = what;
+    form->head[17] = previous ? FLAG_PREVIOUS : 0;
+    form->head[18] = kind->schema;
+    form->head[19] = 0;
+}
+
+void cvgi_forms_init(cvgi_forms *forms, const cvgi_frame_kind *kind, cvg_class klass) {
+    CVGI_ASSERT(kind->data_bytes <= CVG_ROW_BYTES_MAX);
+    form(&forms->created, kind, klass, CVGI_OPCODE_STATE, STATE_CREATED, false);
+    form(&forms->updated, kind, klass, CVGI_OPCODE_STATE, STATE_UPDATED, false);
+    form(&forms->updated_previous, kind, klass, CVGI_OPCODE_STATE, STATE_UPDATED, true);
+    form(&forms->deleted, kind, klass, CVGI_OPCODE_DELETED, CVG_REASON_RETRACT, false);
+    form(&forms->deleted_previous, kind, klass, CVGI_OPCODE_DELETED, CVG_REASON_RETRACT, true);
+    form(&forms->snapshot, kind, klass, CVGI_OPCODE_STATE, STATE_SNAPSHOT, false);
+    form(&forms->gone, kind, klass, CVGI_OPCODE_DELETED, CVG_REASON_CATCH_UP, false);
+    forms->all_fields = kind->all_fields;
+    forms->data_bytes = kind->data_bytes;
+    forms->previous = klass.flags & CVG_CLASS_PREVIOUS;
+}
+
+/* --------------------------------------------------------------------------------------------------- frame writers */
+
+/* Rows are mostly one or two cache lines, where a call to memcpy costs as much as the copy: from 16 bytes on, blocks of
+ * 16 and a last one that overlaps. */
+static inline void copy_data(uint8_t *to, const uint8_t *from, size_t bytes) {
+    if (CVGI_UNLIKELY(bytes < 16 || bytes > 256)) {
+        memcpy(to, from, bytes);
+        return;
+    }
+    for (size_t i = 0; i < bytes - 16; i += 16) memcpy(to + i, from + i, 16);
+    memcpy(to + bytes - 16, from + bytes - 16, 16);
+}
+
+static inline void put_previous(uint8_t *to, const uint8_t *before, uint32_t data_bytes) {
+    cvgi_store32(to, data_bytes);
+    copy_data(to + PREVIOUS_BYTES, cvgi_row_data_const(before), data_bytes);
+}
+
+static inline void put_state(uint8_t *to, const cvgi_form *form, const uint8_t *row, uint64_t changed,
+                             uint32_t data_bytes) {
+    memcpy(to, form->head, CVGI_FORM_BYTES);
+    memcpy(to + 20, cvgi_row_id(row), CVG_ID_BYTES);
+    cvgi_store64(to + 52, cvgi_row_version(row));
+    cvgi_store64(to + 60, cvgi_row_source_set(row));
+    cvgi_store64(to + 68, changed);
+    cvgi_store32(to + 76, data_bytes); /* the fixed zone, all of the data in kinds without variable fields */
+    cvgi_store32(to + 80, data_bytes);
+    copy_data(to + STATE_BYTES, cvgi_row_data_const(row), data_bytes);
+}
+
+static inline void put_deleted(uint8_t *to, const cvgi_form *form, const uint8_t *row, uint8_t reason) {
+    memcpy(to, form->head, CVGI_FORM_BYTES);
+    to[16] = reason;
+    memcpy(to + 20, cvgi_row_id(row), CVG_ID_BYTES);
+    cvgi_store64(to + 52, cvgi_row_version(row));
+}
+
+/* --------------------------------------------------------------------------------------------------------- encoder */
+
+/* A run under way and two more slices: what one frame can add at most. */
+enum { SLICES_AHEAD = 3 };
+
+static bool reserve_slices(cvgi_encoder *encoder) {
+    return cvgi_grow(encoder->memory, (void **)&encoder->slices, &encoder->slice_capacity,
+                     encoder->slice_count + SLICES_AHEAD, sizeof *encoder->slices);
+}
+
+int cvgi_encoder_init(cvgi_encoder *encoder, cvgi_memory *memory) {
+    *encoder = (cvgi_encoder){.memory = memory};
+    if (!reserve_slices(encoder)) return CVG_E_MEMORY;
+    encoder->pool = cvgi_segment_pool_create(memory);
+    if (encoder->pool) return CVG_OK;
+    cvgi_release(memory, encoder->slices, encoder->slice_capacity * sizeof *encoder->slices);
+    *encoder = (cvgi_encoder){0};
+    return CVG_E_MEMORY;
+}
+
+static void drop_slices(cvgi_encoder *encoder) {
+    for (size_t i = 0; i < encoder->slice_count; i++) cvg_segment_release(encoder->slices[i].segment);
+    encoder->slice_count = 0;
+}
+
+void cvgi_encoder_free(cvgi_encoder *encoder) {
+    if (!encoder->pool) return;
+    drop_slices(encoder);
+    if (encoder->open) cvg_segment_release(encoder->open);
+    cvgi_release(encoder->memory, encoder->slices, encoder->slice_capacity * sizeof *encoder->slices);
+    cvgi_segment_pool_release(encoder->pool);
+    *encoder = (cvgi_encoder){0};
+}
+
+uint64_t cvgi_encoder_segment_bytes(const cvgi_encoder *encoder) {
+    return cvgi_segment_pool_bytes(encoder->pool);
+}
+
+static void add_slice(cvgi_encoder *encoder, cvg_segment *segment, uint32_t offset, uint32_t bytes, uint32_t frames) {
+    CVGI_ASSERT(encoder->slice_count < encoder->slice_capacity);
+    encoder->slices[encoder->slice_count++] = (cvg_slice){segment, offset, bytes, frames};
+}
+
+/* Frames written since the last slice become one. */
+static void end_run(cvgi_encoder *encoder) {
+    if (encoder->frames == 0) return;
+    cvg_segment *open = encoder->open;
+    const uint32_t used = (uint32_t)(encoder->to - open->bytes);
+    cvg_segment_retain(open);
+    add_slice(encoder, open, open->used, used - open->used, encoder->frames);
+    open->used = used;
+    encoder->frames = 0;
+}
+
+/* Points the encoder at the free bytes of its open segment, where an answer or a run begins. */
+static void aim(cvgi_encoder *encoder) {
+    cvg_segment *open = encoder->open;
+    encoder->from = open ? open->used : 0;
+    encoder->to = open ? open->bytes + open->used : NULL;
+    encoder->end = open ? open->bytes + open->capacity : NULL;
+    encoder->frames = 0;
+}
+
+void cvgi_encoder_begin(cvgi_encoder *encoder) {
+    end_run(encoder);
+    drop_slices(encoder);
+    if (encoder->open && cvgi_segment_is_unshared(encoder->open)) encoder->open->used = 0;
+    aim(encoder);
+}
+
+void cvgi_encoder_abort(cvgi_encoder *encoder) {
+    drop_slices(encoder);
+    if (encoder->open) encoder->open->used = encoder->from;
+    aim(encoder);
+}
+
+cvg_slices cvgi_encoder_slices(cvgi_encoder *encoder) {
+    end_run(encoder);
+    return (cvg_slices){encoder->slices, encoder->slice_count};
+}
+
+static uint8_t *take_slowly(cvgi_encoder *encoder, size_t bytes) {
+    if (!reserve_slices(encoder)) return NULL;
+    const bool alone = bytes > CVGI_SEGMENT_ROOM;
+    cvg_segment *segment = cvgi_segment_create(encoder->pool, alone ? bytes : CVGI_SEGMENT_ROOM);
+    if (!segment) return NULL;
+    end_run(encoder);
+    if (alone) {
+        segment->used = (uint32_t)bytes;
+        add_slice(encoder, segment, 0, segment->used, 1);
+        return segment->bytes;
+    }
+    if (encoder->open) cvg_segment_release(encoder->open);
+    encoder->open = segment;
+    aim(encoder);
+    encoder->to += bytes;
+    encoder->frames = 1;
+    return segment->bytes;
+}
+
+/* Room for one frame, to be filled whole. NULL: out of memory. */
+static inline uint8_t *take(cvgi_encoder *encoder, size_t bytes) {
+    if (CVGI_UNLIKELY(bytes > (size_t)(encoder->end - encoder->to))) return take_slowly(encoder, bytes);
+    uint8_t *frame = encoder->to;
+    encoder->to += bytes;
+    encoder->frames++;
+    return frame;
+}
+
+/* ------------------------------------------------------------------------------------------------------ the answers */
+
+static inline void prefetch_change(const cvgi_change *change, const cvgi_forms *forms) {
+    const size_t bytes = CVG_ROW_HEADER_BYTES + (size_t)forms->data_bytes;
+    for (size_t at = 0; at < bytes && at < 256; at += 64) {
+        __builtin_prefetch(change->now + at);
+        if (forms->previous) __builtin_prefetch(change->before + at);
+    }
+}
+
+static inline bool encode_change(cvgi_encoder *encoder, const cvgi_forms *forms, const cvgi_change *change) {
+    const bool previous = forms->previous && cvgi_row_flags(change->before) == CVGI_ROW_LIVE;
+    const uint32_t data_bytes = forms->data_bytes;
+    const cvgi_form *form;
+    uint8_t *to;
+    switch (change->what) {
+    case CVG_CREATED:
+        if (!(to = take(encoder, forms->created.frame_bytes))) return false;
+        put_state(to, &forms->created, change->now, forms->all_fields, data_bytes);
+        return true;
+    case CVG_UPDATED:
+        form = previous ? &forms->updated_previous : &forms->updated;
+        if (!(to = take(encoder, form->frame_bytes))) return false;
+        put_state(to, form, change->now, change->changed, data_bytes);
+        if (previous) put_previous(to + STATE_BYTES + data_bytes, change->before, data_bytes);
+        return true;
+    case CVG_DELETED:
+        form = previous ? &forms->deleted_previous : &forms->deleted;
+        if (!(to = take(encoder, form->frame_bytes))) return false;
+        put_deleted(to, form, change->now, change->reason);
+        if (previous) put_previous(to + DELETED_BYTES, change->before, data_bytes);
+        return true;
+    default:
+        CVGI_ASSERT(change->what == CVG_SOURCE_CHANGE);
+        return true;
+    }
+}
+
+int cvgi_encode_section(cvgi_encoder *encoder, const cvgi_section *section, cvg_class klass) {
+    const cvgi_frame_kind kind = {section->all_fields, section->data_bytes, section->kind, section->schema};
+    cvgi_forms forms;
+    cvgi_forms_init(&forms, &kind, klass);
+    cvgi_encoder_begin(encoder);
+    const cvgi_change *changes = section->changes;
+    for (size_t i = 0; i < section->count; i++) {
+        if (i + AHEAD < section->count) prefetch_change(&changes[i + AHEAD], &forms);
+        if (CVGI_UNLIKELY(!encode_change(encoder, &forms, &changes[i]))) {
+            cvgi_encoder_abort(encoder);
+            return CVG_E_MEMORY;
+        }
+    }
+    return CVG_OK;
+}
+
+size_t cvgi_encode_row(cvgi_encoder *encoder, const cvgi_forms *forms, const uint8_t *row) {
+    const bool alive = cvgi_row_flags(row) == CVGI_ROW_LIVE;
+    const cvgi_form *form = alive ? &forms->snapshot : &forms->gone;
+    uint8_t *to = take(encoder, form->frame_bytes);
+    if (!to) return 0;
+    if (alive)
+        put_state(to, form, row, forms->all_fields, forms->data_bytes);
+    else
+        put_deleted(to, form, row, CVG_REASON_CATCH_UP);
+    return form->frame_bytes;
+}
+
+size_t cvgi_result_bytes_max(uint32_t data_bytes) {
+    return RESULT_BYTES + (size_t)data_bytes;
+}
+
+int cvgi_encode_result(const cvgi_frame_kind *kind, const uint8_t *row, uint16_t stream, uint8_t *buffer,
+                       size_t capacity, size_t *bytes) {
+    const uint8_t flags = row ? cvgi_row_flags(row) : 0;
+    const uint8_t status = flags == CVGI_ROW_LIVE        ? CVG_ALIVE
+                           : flags == CVGI_ROW_TOMBSTONE ? CVG_TOMBSTONE
+                                                         : CVG_NOT_FOUND;
+    const uint32_t data_bytes = status == CVG_ALIVE ? kind->data_bytes : 0;
+    const size_t needed = RESULT_BYTES + (size_t)data_bytes;
+    if (capacity < needed) return CVG_E_SPACE;
+    cvgi_frame_header(buffer, stream, CVGI_OPCODE_QUERY_RESULT, (uint32_t)needed - CVGI_FRAME_HEADER_BYTES);
+    buffer[12] = status;
+    buffer[13] = kind->schema;
+    cvgi_store16(buffer + 14, 0);
+    cvgi_store64(buffer + 16, status == CVG_NOT_FOUND ? 0 : cvgi_row_version(row));
+    cvgi_store64(buffer + 24, status == CVG_ALIVE ? cvgi_row_source_set(row) : 0);
+    cvgi_store32(buffer + 32, data_bytes);
+    cvgi_store32(buffer + 36, data_bytes);
+    if (data_bytes) copy_data(buffer + RESULT_BYTES, cvgi_row_data_const(row), data_bytes);
+    *bytes = needed;
+    return CVG_OK;
+}
