@@ -1,0 +1,88 @@
+public struct QueryFlags: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt16
+
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    /// Wait until this connection's earlier writes are installed (F3).
+    public static let afterMyWrites = QueryFlags(rawValue: 1)
+}
+
+/// Asks for one entity (R1); answered by QUERY_RESULT.
+public struct Query: Message, Hashable {
+    public static var opcode: Opcode { .query }
+
+    public var kind: UInt16
+    public var flags: QueryFlags
+    public var id: EntityID
+
+    public init(kind: UInt16, flags: QueryFlags = [], id: EntityID) {
+        self.kind = kind
+        self.flags = flags
+        self.id = id
+    }
+
+    public init(reading reader: inout PayloadReader) throws(WireError) {
+        kind = try reader.number("kind")
+        flags = try reader.flags("flags", known: .afterMyWrites)
+        id = try reader.id("id")
+    }
+
+    public var payloadBytes: Int { 36 }
+
+    public func encode(into writer: inout PayloadWriter) {
+        writer.number(kind)
+        writer.number(flags.rawValue)
+        writer.id(id)
+    }
+}
+
+/// An entity as it is installed.
+public struct QueryResult: Message, Hashable {
+    public static var opcode: Opcode { .queryResult }
+
+    public enum Status: UInt8, Sendable {
+        case notFound = 0
+        case alive = 1
+        case tombstone = 2
+    }
+
+    /// A `Status`.
+    public var status: UInt8 = 0
+    public var schema: UInt8 = 0
+    /// Of a tombstone: the version its deletion was given.
+    public var version: UInt64 = 0
+    public var sourceSet: UInt64 = 0
+    /// How much of `data` is its fixed zone.
+    public var fixedBytes: UInt32 = 0
+    /// Empty unless alive.
+    public var data: [UInt8] = []
+
+    public init() {}
+
+    public init(reading reader: inout PayloadReader) throws(WireError) {
+        status = try reader.number("status")
+        schema = try reader.number("schema")
+        try reader.reserved(2)
+        version = try reader.number("version")
+        sourceSet = try reader.number("source_set")
+        fixedBytes = try reader.number("fixed_len")
+        let dataBytes: UInt32 = try reader.number("data_len")
+        data = try reader.array("data", count: Int(dataBytes))
+        guard fixedBytes <= dataBytes else {
+            throw WireError(.malformedMessage, "\(Self.opcode) has a 'fixed_len' above its 'data_len'")
+        }
+    }
+
+    public var payloadBytes: Int { 28 + data.count }
+
+    public func encode(into writer: inout PayloadWriter) {
+        writer.number(status)
+        writer.number(schema)
+        writer.zeros(2)
+        writer.number(version)
+        writer.number(sourceSet)
+        writer.number(fixedBytes)
+        writer.number(UInt32(data.count))
+        writer.raw(data)
+    }
+}
