@@ -10,14 +10,15 @@
  *   ├─ slice (flush 7, class 0) ─┼─ slice (flush 7, class 1) ─┼─ slice (flush 8, class 0) ─┼─ free ─┤
  *                                                             ^ from                       ^ to    ^ end
  *
- * Frames, after the header of frame.h (the form: what all frames of one sort have in common is written before the
- * first of them, CRC included):
+ * Frames. The form, what all frames of one sort have in common, CRC included, is written before the first of them:
  *
- *   STATE    ├─ form: kind class type flags schema 0 ─┼─ id ─┼─ version ─┼─ source set ─┼─ changed ─┼─ length x 2 ─┼─
- * data ─┤ 0    header 12, then 8                   20     52          60             68          76             84
- *   DELETED  ├─ form: kind class reason flags schema 0 ─┼─ id ─┼─ version ─┤
- *            0                                          20     52          60
- *   and with flag 1: ├─ length u32 ─┼─ data before ─┤
+ *   STATE    ├─ form ─┼─ id ─┼─ version ─┼─ source set ─┼─ changed ─┼─ 2 lengths ─┼─ data ─┤
+ *            0        20     52          60             68          76            84
+ *   DELETED  ├─ form ─┼─ id ─┼─ version ─┤
+ *            0        20     52          60
+ *   form     ├─ header (frame.h) ─┼─ kind u16 ─┼─ class u16 ─┼─ type or reason u8 ─┼─ flags u8 ─┼─ schema u8 ─┼─ 0 ─┤
+ *
+ * and behind either, with flag 1: length u32 and the data before.
  *
  * Invariants
  *   1. A frame never spans two segments; a frame larger than a segment's room gets a segment of its own.
