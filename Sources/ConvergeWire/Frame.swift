@@ -41,17 +41,17 @@ public enum FrameCut: Sendable {
 @inlinable
 public func cutFrame(_ bytes: RawSpan, at offset: Int, payloadMax: Int) -> FrameCut {
     precondition(offset >= 0 && offset <= bytes.byteCount)
-    let available = bytes.byteCount - offset
+    let available = bytes.byteCount &- offset
     guard available >= FrameHeader.bytes else { return .incomplete(need: FrameHeader.bytes) }
     let start = UInt32(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt32.self))
-    let rest = UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset + 4, as: UInt64.self))
+    let rest = UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset &+ 4, as: UInt64.self))
     let stream = UInt16(truncatingIfNeeded: start >> 16)
     let checksum = headerChecksum(stream: stream, rest: rest)
     let payloadBytes = Int(UInt32(truncatingIfNeeded: rest >> 16))
     guard start & 0xFFFF == 1, rest >> 48 == UInt64(checksum), payloadBytes <= payloadMax else {
         return .refused(headerError(bytes, at: offset, payloadMax: payloadMax))
     }
-    guard available - FrameHeader.bytes >= payloadBytes else {
+    guard available &- FrameHeader.bytes >= payloadBytes else {
         return .incomplete(need: FrameHeader.bytes + payloadBytes)
     }
     let opcode = Opcode(rawValue: UInt16(truncatingIfNeeded: rest))

@@ -33,25 +33,25 @@ public struct FrameWriter: Sendable {
 
     public mutating func assert(kind: UInt16, schema: UInt8, id: EntityID, data: RawSpan) {
         let dataBytes = data.byteCount
-        appendWrite(.assert, payloadBytes: WriteLayout.assertHead + dataBytes) { payload in
+        appendWrite(.assert, payloadBytes: WriteLayout.head(of: .assert) + dataBytes) { payload in
             FrameWriter.encodeHead(kind: kind, schema: schema, id: id, into: payload)
             payload.storeBytes(of: UInt32(dataBytes).littleEndian, toByteOffset: 36, as: UInt32.self)
-            FrameWriter.copy(data, to: payload, at: WriteLayout.assertHead)
+            FrameWriter.copy(data, to: payload, at: WriteLayout.head(of: .assert))
         }
     }
 
     public mutating func patch(kind: UInt16, schema: UInt8, id: EntityID, mask: UInt64, data: RawSpan) {
         let dataBytes = data.byteCount
-        appendWrite(.patch, payloadBytes: WriteLayout.patchHead + dataBytes) { payload in
+        appendWrite(.patch, payloadBytes: WriteLayout.head(of: .patch) + dataBytes) { payload in
             FrameWriter.encodeHead(kind: kind, schema: schema, id: id, into: payload)
             payload.storeBytes(of: mask.littleEndian, toByteOffset: WriteLayout.mask, as: UInt64.self)
             payload.storeBytes(of: UInt32(dataBytes).littleEndian, toByteOffset: 44, as: UInt32.self)
-            FrameWriter.copy(data, to: payload, at: WriteLayout.patchHead)
+            FrameWriter.copy(data, to: payload, at: WriteLayout.head(of: .patch))
         }
     }
 
     public mutating func retract(kind: UInt16, id: EntityID) {
-        appendWrite(.retract, payloadBytes: WriteLayout.retractHead) { payload in
+        appendWrite(.retract, payloadBytes: WriteLayout.head(of: .retract)) { payload in
             FrameWriter.encodeHead(kind: kind, schema: 0, id: id, into: payload)
         }
     }

@@ -25,14 +25,19 @@ public func headerChecksum(stream: UInt16, opcode: UInt16, payloadBytes: UInt32)
 /// `rest` holds header bytes 4 to 9, little-endian, in its low 48 bits; the others are ignored.
 @inlinable
 func headerChecksum(stream: UInt16, rest: UInt64) -> UInt16 {
-    // Bytes 2 and 3 at x^64, the six bytes of `rest` from x^16 on: the message times x^16, in polynomial order.
-    let high = UInt64(stream.byteSwapped)
-    let word = (rest << 16).byteSwapped << 16 ^ high << 48 ^ high << 20 ^ high
-    var quotient = word >> 32
-    quotient ^= quotient >> 8 ^ quotient >> 22 ^ quotient >> 16 ^ quotient >> 24
-    let half = UInt32(truncatingIfNeeded: word ^ quotient ^ quotient << 10 ^ quotient << 24)
-    quotient = UInt64(half >> 16)
-    quotient ^= quotient >> 4 ^ quotient >> 8 ^ quotient >> 11 ^ quotient >> 12
+    // The message times x^16, in polynomial order: `rest` from x^16 on; bytes 2 and 3, seldom set, from x^64 on.
+    var word = (rest << 16).byteSwapped << 16
+    if stream != 0 {
+        let high = UInt64(stream.byteSwapped)
+        word ^= high << 48 ^ high << 20 ^ high
+    }
+    // Quotient by P^2: times 1 + x^-8 + x^-16 + x^-22 + x^-24. By P: times 1 + x^-4 + x^-8 + x^-11 + x^-12.
+    let upper = UInt32(truncatingIfNeeded: word >> 32)
+    var quotient = upper ^ upper >> 8
+    quotient ^= quotient >> 16 ^ upper >> 22
+    let half = UInt32(truncatingIfNeeded: word) ^ quotient ^ quotient << 10 ^ quotient << 24
+    quotient = half >> 16 ^ half >> 20
+    quotient ^= quotient >> 8 ^ half >> 27
     // 0x6F45: what the constant first bytes, 01 00, contribute.
-    return UInt16(truncatingIfNeeded: UInt64(half) ^ quotient ^ quotient << 5 ^ quotient << 12) ^ 0x6F45
+    return UInt16(truncatingIfNeeded: half ^ quotient ^ quotient << 5 ^ quotient << 12) ^ 0x6F45
 }

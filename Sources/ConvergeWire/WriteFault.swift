@@ -37,16 +37,13 @@ enum WriteFault {
     /// `end`: where the write was found to end, or -1.
     @inline(never)
     @usableFromInline
-    static func error(of code: WriteCode, _ bytes: RawSpan, payload: Range<Int>, end: Int, item: String?) -> WireError {
-        let opcode = Opcode(rawValue: UInt16(code.rawValue))
+    static func error(_ opcode: Opcode, _ bytes: RawSpan, payload: Range<Int>, end: Int, item: String?) -> WireError {
+        guard let code = UInt8(exactly: opcode.rawValue).flatMap(WriteCode.init(rawValue:)) else {
+            return notAWrite(opcode)
+        }
         guard end < 0 else { return trailing(opcode, bytes: payload.upperBound - end) }
         let name = item.map { "\($0), \(opcode)," } ?? "\(opcode)"
-        let head =
-            switch code {
-            case .assert: WriteLayout.assertHead
-            case .patch: WriteLayout.patchHead
-            case .retract: WriteLayout.retractHead
-            }
+        let head = WriteLayout.head(of: code)
         guard payload.count >= head else {
             return WireError(
                 .malformedMessage, "\(name) is cut off: its fixed fields take \(head) bytes, \(payload.count) are there"
@@ -79,13 +76,12 @@ enum WriteFault {
         guard start < end else {
             return WireError(.malformedMessage, "\(name) is missing: the payload ends before it")
         }
-        let opcode = UInt16(load(bytes, at: start, as: UInt8.self))
-        guard let code = writeCode(opcode) else {
-            let found = Opcode(rawValue: opcode)
-            return found == .batch
+        let opcode = Opcode(rawValue: UInt16(load(bytes, at: start, as: UInt8.self)))
+        guard [.assert, .patch, .retract].contains(opcode) else {
+            return opcode == .batch
                 ? WireError(.malformedMessage, "\(name) is a BATCH: batches do not nest")
-                : WireError(.malformedMessage, "\(name) is \(found): items are ASSERT, PATCH and RETRACT")
+                : WireError(.malformedMessage, "\(name) is \(opcode): items are ASSERT, PATCH and RETRACT")
         }
-        return error(of: code, bytes, payload: start + 1..<end, end: -1, item: name)
+        return error(opcode, bytes, payload: start + 1..<end, end: -1, item: name)
     }
 }
