@@ -9,11 +9,16 @@
  * start of the next poll (or at cvg_net_flush).
  *
  * Unfinished frames. After each RECEIVED event the caller says how many bytes it used, and, if a message is unfinished, how
- * many bytes the whole message has (or at least: a header's size). The transport keeps the unused rest, completes it from the
- * next bytes to arrive, and delivers it alone as one event when it is as long as was asked. So only tails are copied, and
- * every event begins at a message boundary.
+ * many bytes the whole message has (or at least: a header's size). The transport keeps the unused rest, and delivers it again
+ * with what has arrived since, in one event, when it is as long as was asked (or longer: messages behind it may follow in the
+ * same event). So only tails are copied, every event begins at a message boundary, and one poll has at most one RECEIVED
+ * event a connection.
  *
- * Threads. Everything on one thread, except cvg_net_wake, which any thread may call.
+ * Ends. When the peer ends its side (EOF), what it sent is delivered first; then the connection closes as if by
+ * cvg_net_close with a linger of 1 s: what is queued by then still goes out. When sending fails, what the peer had sent
+ * before is still delivered to a caller who is reading, then the connection closes with the error.
+ *
+ * Threads. Everything on one thread, except cvg_net_wake and the cvg_waker functions, which any thread may call.
  * Ownership. `data` of an event is valid until the next cvg_net_poll. cvg_net_send retains the segment itself.
  * Errors. 0, or a negative errno.
  */
@@ -31,6 +36,7 @@ extern "C" {
 struct cvg_segment; /* converge.h */
 
 typedef struct cvg_net cvg_net;
+typedef struct cvg_waker cvg_waker;
 
 /* Names a connection until its CLOSED event; never reused while it can still appear in an event. Low 32 bits: a dense slot
  * number (use it to index arrays); high 32 bits: a generation. 0 is no connection. */
@@ -55,7 +61,8 @@ int cvg_net_listen(cvg_net *net, const char *host, uint16_t port, uint16_t *boun
 /* Stops accepting; open connections go on. */
 void cvg_net_stop_listening(cvg_net *net);
 
-/* Starts to connect; CONNECTED or CLOSED follows as an event. */
+/* Starts to connect, trying every address of a name; CONNECTED or CLOSED follows as an event. What is queued before goes out
+ * then. -EHOSTUNREACH (the name does not resolve), -EUSERS (connections_max reached), -ENOMEM. */
 int cvg_net_connect(cvg_net *net, const char *host, uint16_t port, cvg_connection *connection);
 
 typedef enum cvg_net_event_type {
@@ -80,7 +87,7 @@ typedef struct cvg_net_event {
  * events. Returns their number, 0 on time-out or signal, or a negative errno. Everything lent before ends. */
 int cvg_net_poll(cvg_net *net, int64_t timeout_us, cvg_net_event *events, size_t capacity);
 
-/* Answers a RECEIVED event, exactly once, before the next poll. `used` bytes of its data are done with. If used < bytes, the
+/* Answers a RECEIVED event, exactly once, before the next poll (unanswered counts as used). `used` bytes of its data are done with. If used < bytes, the
  * rest is kept, and `need` says how long the unfinished message is as far as known (more than the rest; a caller who sees
  * only part of a header asks for a header). On a closed connection it does nothing. */
 void cvg_net_consume(cvg_net *net, const cvg_net_event *event, uint32_t used, uint32_t need);
@@ -97,18 +104,21 @@ void cvg_net_commit(cvg_net *net, cvg_connection connection, size_t bytes);
 int cvg_net_send(cvg_net *net, cvg_connection connection, struct cvg_segment *segment, uint32_t offset, uint32_t bytes,
                  uint32_t weight);
 
-/* What is queued and not yet taken by the kernel; an entry counts whole until all of it is taken. */
+/* What is queued and not yet taken by the kernel. Bytes are exact; the weight of a slice counts until all of it is taken
+ * (and, where slices that follow each other in one segment go out as one, until all of them are). */
 typedef struct cvg_net_queued { uint64_t bytes; uint64_t weight; } cvg_net_queued;
 cvg_net_queued cvg_net_unsent(const cvg_net *net, cvg_connection connection);
 
 /* Sends now what is queued to every connection of this turn, as far as the sockets take it. */
 void cvg_net_flush(cvg_net *net);
 
-/* Drops what is queued but not begun, so that a last message can still be queued behind the entry under way. */
+/* Drops what is queued but not begun, so that a last message can still be queued behind the one under way. Cuts at the
+ * boundaries of cvg_net_send and cvg_net_commit: queue whole messages with each. */
 void cvg_net_discard_unsent(cvg_net *net, cvg_connection connection);
 
-/* Closes after everything queued is sent, or after linger_us at the latest (0: at once). Nothing more is read or can be
- * queued. CLOSED follows as an event. */
+/* Closes after everything queued is sent and the peer has ended its side too, or after linger_us at the latest (0: at once,
+ * nothing more is sent). Nothing more is delivered or can be queued. CLOSED follows as an event; its error is ETIMEDOUT when
+ * something queued did not get out in time. */
 void cvg_net_close(cvg_net *net, cvg_connection connection, int64_t linger_us);
 
 /* "address:port" of the peer, zero-terminated; empty when unknown. */
@@ -116,6 +126,12 @@ void cvg_net_peer(const cvg_net *net, cvg_connection connection, char *text, siz
 
 /* Makes a poll under way, or the next one, return with WOKEN. Any thread; async-signal-safe. */
 void cvg_net_wake(cvg_net *net);
+
+/* The same for threads that may outlive the net: a reference of its own, ended with cvg_waker_release. After
+ * cvg_net_destroy waking does nothing. */
+cvg_waker *cvg_net_waker(cvg_net *net);
+void cvg_waker_wake(cvg_waker *waker); /* any thread; async-signal-safe */
+void cvg_waker_release(cvg_waker *waker);
 
 /* CLOCK_MONOTONIC in microseconds: the time base of every timeout. */
 int64_t cvg_net_now_us(void);

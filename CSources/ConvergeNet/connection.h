@@ -1,0 +1,80 @@
+/*
+ * connection - one connection's state, and the table of all.
+ *
+ *             ┌▶ CONNECTING ┐           closing (bytes still go out, what comes in is discarded)
+ *   FREE ─────┤             ├▶ OPEN ────────┬──────▶ CLOSED ─▶ (told, next poll) ─▶ FREE, next generation
+ *             └─────────────┘               └ (socket failed) ┘
+ *
+ * Invariants
+ *   1. A slot's struct never moves and is never freed before the table; its id changes when the slot becomes free, so
+ *      that an id kept from before finds nothing.
+ *   2. A slot becomes free only in a poll after the one that told CLOSED: no turn sees two connections in one slot.
+ *   3. FREE and CLOSED connections have no socket, no queue, no tail, and stand in no list but notices, gone or free.
+ * Failure: the table is full, or no memory for a slot: NULL.
+ */
+#ifndef CVGI_CONNECTION_H
+#define CVGI_CONNECTION_H
+
+#include "address.h"
+#include "converge_net.h"
+#include "list.h"
+#include "queue.h"
+#include "unfinished.h"
+
+typedef enum cvgi_state { CVGI_FREE, CVGI_CONNECTING, CVGI_OPEN, CVGI_CLOSED } cvgi_state;
+
+enum { CVGI_TELL_CONNECTED = 1, CVGI_TELL_DRAINED = 2, CVGI_TELL_CLOSED = 4 };
+
+typedef struct cvgi_connection {
+    cvg_connection id;
+    int fd;
+    int error;      /* told with CLOSED */
+    uint8_t state;  /* cvgi_state */
+    uint8_t tell;   /* CVGI_TELL_*, while in notices */
+    bool reading;   /* the caller wants what comes in */
+    bool lent;      /* a RECEIVED event waits for its answer */
+    bool readable;  /* the socket may have bytes (its edge has been seen, and it has not run dry since) */
+    bool hangup;    /* the peer has ended, or failed: read on until recv says so */
+    bool blocked;   /* the socket takes no more; its edge will come */
+    bool above_low; /* the queue has been above queue_low since the last DRAINED */
+    bool broken;    /* sending failed with `error`: what is left to read is read, then it is closed */
+    bool closing;
+    bool shut;        /* closing: everything is sent, and the peer knows */
+    bool peer_ended;  /* closing: nothing more will come */
+    int64_t deadline; /* closing: the latest end */
+    cvgi_queue queue;
+    cvgi_tail tail;
+    cvgi_address peer;
+    cvgi_addresses *others;                                         /* connecting: the name's addresses, */
+    uint32_t other;                                                 /* and the next of them to try */
+    cvgi_link in_ready, in_unsent, in_notices, in_closing, in_rest; /* in_rest: gone, free */
+} cvgi_connection;
+
+typedef struct cvgi_table {
+    cvgi_connection **slots;
+    uint32_t count, capacity, max;
+    uint32_t taken;
+    cvgi_link idle;
+} cvgi_table;
+
+void cvgi_table_init(cvgi_table *table, uint32_t max);
+void cvgi_table_free(cvgi_table *table); /* every slot must be FREE or CLOSED */
+
+/* A zeroed connection with its id, reading, without a socket. NULL: full, or no memory. */
+cvgi_connection *cvgi_table_take(cvgi_table *table);
+void cvgi_table_give_back(cvgi_table *table, cvgi_connection *connection);
+
+static inline bool cvgi_table_full(const cvgi_table *table) {
+    return table->taken == table->max;
+}
+
+/* The connection of this id, unless it is closed. */
+static inline cvgi_connection *cvgi_table_find(const cvgi_table *table, cvg_connection id) {
+    uint32_t slot = CVG_CONNECTION_SLOT(id);
+    if (slot >= table->count) return NULL;
+    cvgi_connection *connection = table->slots[slot];
+    if (connection->id != id) return NULL;
+    return connection->state == CVGI_CONNECTING || connection->state == CVGI_OPEN ? connection : NULL;
+}
+
+#endif
