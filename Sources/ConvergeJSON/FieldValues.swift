@@ -64,6 +64,7 @@ extension JSONReader {
         let start = valueOffset
         let text: String
         switch (field.type, kind) {
+        case (_, .null): throw refused(field.wrongType("null: leave the field out to give no value"), start)
         case (.bool, .bool): return .bool(try readBool())
         case (.string, .string), (.bytes, .string): text = try readString()
         case (.bool, _), (.string, _), (.bytes, _): throw refused(field.wrongType(kind.article), start)

@@ -2,7 +2,7 @@ import ConvergeSchema
 
 // A reader of our own, because what a person types needs three things that JSONDecoder does not give: the position of
 // every value (an error names its line, also when the JSON is well-formed and its meaning is wrong), integers of 128
-// bits without loss, and the order of members. It needs no Foundation, which halves the executables.
+// bits without loss, and the order of members. Nothing here needs Foundation, so no executable carries it.
 //
 // Strict RFC 8259 in UTF-8: no comments, no trailing commas, no lone surrogates, no byte order mark. Depth and size are
 // bounded, so hostile text costs no more than its length.

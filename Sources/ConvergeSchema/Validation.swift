@@ -53,7 +53,7 @@ extension FieldDefinition {
         }
         guard type.isAvailable else { throw error(.unsupported, unavailable, ordinal, .type) }
         if type.hasMax, !(1...SchemaLimits.valueBytes).contains(max) {
-            let given = max == 0 ? "none was given" : "\(max) was given"
+            let given = max == 0 ? "it has none" : "\(max) was given"
             throw error(
                 .invalidDefinition, "field '\(name)' (\(type)) needs a max of 1 to 65,535 bytes; \(given)", ordinal,
                 .max)

@@ -42,7 +42,8 @@ extension FieldDefinition {
         case .f32: return "\(takes) (up to ±\(Float.greatestFiniteMagnitude))"
         case .f64: return "\(takes) (up to ±\(Double.greatestFiniteMagnitude))"
         case .bool: return "\(takes) (true or false)"
-        case .string, .bytes: return "\(takes) of at most \(Sentence.grouped(self.max)) bytes"
+        case .string: return "\(takes) of at most \(Sentence.grouped(self.max)) bytes"
+        case .bytes: return "field '\(name)' takes bytes, at most \(Sentence.grouped(self.max))"
         default: return takes
         }
     }

@@ -1,0 +1,119 @@
+import ConvergeSchema
+import Testing
+
+@Suite struct DefinitionRuleTests {
+    @Test func everyAvailableTypeAndLimitIsAccepted() throws {
+        let fields = FieldType.allCases.filter(\.isAvailable).map {
+            field($0.name, $0, max: $0.hasMax ? SchemaLimits.valueBytes : 0)
+        }
+        try KindDefinition(name: "All", durability: .ephemeral, fields: fields).validate()
+        let name = "a" + String(repeating: "9", count: 63)
+        try KindDefinition(name: name, fields: [field("_-.aZ09", .bool), field(name, .u8)]).validate()
+        try KindDefinition(name: "K", fields: (0..<64).map { field("f\($0)", .u128) }).validate()
+    }
+
+    @Test(arguments: [
+        (KindDefinition(name: "", fields: [field("a", .u8)]), "the kind's name '' is empty: names have 1 to 64 bytes"),
+        (
+            KindDefinition(name: "9lives", fields: [field("a", .u8)]),
+            "the kind's name '9lives' must begin with a letter or _"
+        ),
+        (
+            KindDefinition(name: "a b", fields: [field("a", .u8)]),
+            "the kind's name 'a b' must consist of letters a-z A-Z, digits, _ - and ."
+        ),
+        (
+            KindDefinition(name: "Größe", fields: [field("a", .u8)]),
+            "the kind's name 'Größe' must consist of letters a-z A-Z, digits, _ - and ."
+        ),
+        (kind(field("-a", .u8)), "the field's name '-a' must begin with a letter or _"),
+        (kind(), "kind 'K' has no fields: give it 1 to 64"),
+        (
+            KindDefinition(name: "K", schema: 0, fields: [field("a", .u8)]),
+            "schema versions begin at 1; 0 was given"
+        ),
+        (
+            kind(field("a", .string, max: 65_536)),
+            "field 'a' (string) needs a max of 1 to 65,535 bytes; 65536 was given"
+        ),
+        (kind(field("a", .bytes)), "field 'a' (bytes) needs a max of 1 to 65,535 bytes; it has none"),
+        (kind(field("a", .string, max: -1)), "field 'a' (string) needs a max of 1 to 65,535 bytes; -1 was given"),
+        (kind(field("a", .i8, max: 4)), "field 'a' is an i8 and takes no max: leave it out"),
+        (kind(field("a", .u8), field("a", .u8)), "the name 'a' is used by two fields: every field needs its own"),
+    ])
+    func invalidDefinitions(_ definition: KindDefinition, _ sentence: String) {
+        let error = refusal(definition.validate)
+        #expect(error?.description == sentence)
+        #expect(error?.code == .invalidDefinition)
+    }
+
+    @Test func aNameOf65BytesIsCutShortInItsSentence() {
+        let name = String(repeating: "n", count: 65)
+        let error = refusal(kind(field(name, .u8)).validate)
+        #expect(
+            error?.description
+                == "the field's name '\(String(repeating: "n", count: 48))…' has 65 bytes: names have 1 to 64")
+    }
+
+    @Test(arguments: [
+        (FieldType.varstring, "field 'a': varstring is not available yet: use string with a max"),
+        (.varbytes, "field 'a': varbytes is not available yet: use bytes with a max"),
+        (.array, "field 'a': array is not available yet: use one field for each element, or bytes with a max"),
+        (.structure, "field 'a': struct is not available yet: make its members fields of the kind"),
+    ])
+    func typesNotAvailableYet(_ type: FieldType, _ sentence: String) {
+        let error = refusal(kind(field("a", type, max: 8)).validate)
+        #expect(error?.description == sentence)
+        #expect(error?.code == .unsupported)
+    }
+
+    @Test func eventStreamsAreNotAvailableYet() {
+        let error = refusal(KindDefinition(name: "K", eventStream: true, fields: [field("a", .u8)]).validate)
+        #expect(error?.code == .unsupported)
+        #expect(error?.description == "event streams are not available yet: set event_stream to false")
+    }
+
+    @Test func the65thFieldIsNamed() {
+        let error = refusal(KindDefinition(name: "K", fields: (1...65).map { field("f\($0)", .u8) }).validate)
+        #expect(error?.code == .limitReached)
+        #expect(error?.description == "a kind has at most 64 fields; 'f65' would be the 65th")
+        #expect(error?.field == "f65")
+    }
+
+    /// 50 + 15 × 65,537 + 65,471 is 1 MiB; one byte more is refused (K5).
+    @Test func theLargestRowIsOneMebibyte() throws {
+        var fields = (0..<15).map { field("big\($0)", .bytes, max: 65_535) }
+        fields.append(field("rest", .string, max: 1_048_576 - 50 - 15 * 65_537 - 2))
+        try KindDefinition(name: "K", fields: fields).validate()
+        #expect(try KindLayout(KindDefinition(name: "K", fields: fields)).rowBytes == 1_048_526)
+        fields.append(field("more", .u8))
+        let error = refusal(KindDefinition(name: "K", fields: fields).validate)
+        #expect(error?.code == .limitReached)
+        #expect(
+            error?.description
+                == "field 'more' makes the largest row 1,048,577 bytes; the limit is 1,048,576 (50 of header and the "
+                + "data): use a smaller max")
+    }
+
+    @Test func typeNamesAreThoseOfKindFiles() {
+        let names = FieldType.allCases.map(\.name)
+        #expect(
+            names == [
+                "u8", "u16", "u32", "u64", "u128", "i8", "i16", "i32", "i64", "f32", "f64", "bool", "string", "bytes",
+                "varstring", "varbytes", "array", "struct",
+            ])
+        #expect(names.map(FieldType.init(name:)) == FieldType.allCases)
+        #expect(FieldType.allCases.map(\.rawValue) == Array(1...18))
+        #expect(FieldType(name: "U8") == nil)
+    }
+
+    @Test func suggestionsAreNearAndQuotesHarmless() {
+        #expect(Sentence.nearest(to: "statsu", among: ["gate", "status"]) == "status")
+        #expect(Sentence.nearest(to: "STATUS", among: ["gate", "status"]) == "status")
+        #expect(Sentence.nearest(to: "colour", among: ["gate", "status"]) == nil)
+        #expect(Sentence.nearest(to: String(repeating: "s", count: 1_000_000), among: ["status"]) == nil)
+        #expect(Sentence.quote("a\u{1B}[31m\n") == "'a\\u{1b}[31m\\u{a}'")
+        #expect(Sentence.grouped(0) == "0")
+        #expect(Sentence.grouped(-1_234_567) == "-1,234,567")
+    }
+}
