@@ -1,5 +1,5 @@
 /*
- * base - what every stage of the core stands on: memory, little-endian loads and stores, the id hash, assertions.
+ * base - what every stage of the core stands on: memory, little-endian loads and stores, assertions.
  *
  * Assertions stay on in release builds: a broken invariant must stop the process before it spreads to readers.
  */
@@ -13,6 +13,7 @@
 #define CVGI_ASSERT(condition) ((condition) ? (void)0 : __builtin_trap())
 #define CVGI_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define CVGI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define CVGI_CACHE_LINE 64
 
 /* The engine's memory: the caller's allocator and a count of what is in use. */
 typedef struct cvgi_memory {
@@ -20,18 +21,37 @@ typedef struct cvgi_memory {
     uint64_t in_use;
 } cvgi_memory;
 
-void *cvgi_allocate(cvgi_memory *memory, size_t bytes, size_t alignment); /* not zeroed; NULL: out of memory */
+void cvgi_memory_init(cvgi_memory *memory, const cvg_allocator *allocator); /* all zero: malloc */
+void *cvgi_allocate(cvgi_memory *memory, size_t bytes, size_t alignment);   /* not zeroed; NULL: out of memory */
 void *cvgi_allocate_zeroed(cvgi_memory *memory, size_t bytes, size_t alignment);
 void cvgi_release(cvgi_memory *memory, void *pointer, size_t bytes); /* NULL is allowed */
 
 /* Grows an array of `size`-byte elements to hold at least `needed` (doubling). The old array is kept when it fails. */
 bool cvgi_grow(cvgi_memory *memory, void **array, size_t *capacity, size_t needed, size_t size);
 
-static inline uint16_t cvgi_load16(const void *from) { uint16_t v; memcpy(&v, from, sizeof v); return v; }
-static inline uint32_t cvgi_load32(const void *from) { uint32_t v; memcpy(&v, from, sizeof v); return v; }
-static inline uint64_t cvgi_load64(const void *from) { uint64_t v; memcpy(&v, from, sizeof v); return v; }
-static inline void cvgi_store16(void *to, uint16_t v) { memcpy(to, &v, sizeof v); }
-static inline void cvgi_store32(void *to, uint32_t v) { memcpy(to, &v, sizeof v); }
-static inline void cvgi_store64(void *to, uint64_t v) { memcpy(to, &v, sizeof v); }
+static inline uint16_t cvgi_load16(const void *from) {
+    uint16_t v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+static inline uint32_t cvgi_load32(const void *from) {
+    uint32_t v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+static inline uint64_t cvgi_load64(const void *from) {
+    uint64_t v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+static inline void cvgi_store16(void *to, uint16_t v) {
+    memcpy(to, &v, sizeof v);
+}
+static inline void cvgi_store32(void *to, uint32_t v) {
+    memcpy(to, &v, sizeof v);
+}
+static inline void cvgi_store64(void *to, uint64_t v) {
+    memcpy(to, &v, sizeof v);
+}
 
 #endif

@@ -28,4 +28,21 @@ typedef struct cvgi_section {
     uint8_t schema; /* the kind's current schema version */
 } cvgi_section;
 
+struct cvg_batch {
+    uint64_t sequence;
+    cvgi_section *sections; /* kinds that were written to, in the order of their first write */
+    size_t section_count;
+    size_t section_capacity;
+    uint32_t *section_of_kind; /* by kind number, + 1; 0: none */
+    size_t kind_limit;
+    cvgi_change *changes; /* storage of all sections */
+    size_t change_capacity;
+    bool sealed; /* between cvg_seal and the end of cvg_install */
+};
+
+static inline const cvgi_section *cvgi_batch_section(const cvg_batch *batch, uint16_t kind) {
+    if (kind >= batch->kind_limit || batch->section_of_kind[kind] == 0) return NULL;
+    return &batch->sections[batch->section_of_kind[kind] - 1];
+}
+
 #endif

@@ -10,8 +10,8 @@
  *   │ id     │ source set│ version│ schema│ flags│ row data       │ zero    │ link u32 │
  *   └────────┴───────────┴────────┴───────┴──────┴────────────────┴─────────┴──────────┘
  *
- * The link lives in padding that most kinds have anyway. In a table row it is the row's slot in the open window + 1
- * (0: none); in a pending row it is the row number in the table.
+ * The link lives in padding that most kinds have anyway. In a table row it names the newest pending row of the entity
+ * (pending.h; 0: none); in a pending row it is the row number in the table.
  *
  * Invariants
  *   1. A row number belongs to its entity until the row is freed; rows never move.
@@ -31,12 +31,12 @@ enum { CVGI_ROW_LIVE = 1, CVGI_ROW_TOMBSTONE = 2 };
 #define CVGI_SLAB_BYTES (2u << 20)
 
 typedef struct cvgi_rows {
-    uint8_t **slabs;       /* each 2^shift rows */
-    uint32_t stride;       /* bytes a row, a multiple of 64 */
-    uint32_t shift;        /* log2 of rows in a slab */
-    uint32_t data_bytes;   /* of row data */
-    uint32_t count;        /* row numbers handed out: rows [0, count) exist, freed ones have flags 0 */
-    uint32_t free_head;    /* chain of freed rows through their link, + 1; 0: none */
+    uint8_t **slabs;     /* each 2^shift rows */
+    uint32_t stride;     /* bytes a row, a multiple of 64 */
+    uint32_t shift;      /* log2 of rows in a slab */
+    uint32_t data_bytes; /* of row data */
+    uint32_t count;      /* row numbers handed out: rows [0, count) exist, freed ones have flags 0 */
+    uint32_t free_head;  /* chain of freed rows through their link, + 1; 0: none */
     size_t slab_count;
     size_t slab_capacity;
 } cvgi_rows;
@@ -45,15 +45,33 @@ static inline uint8_t *cvgi_row_at(const cvgi_rows *rows, uint32_t row) {
     return rows->slabs[row >> rows->shift] + (size_t)(row & ((1u << rows->shift) - 1)) * rows->stride;
 }
 
-static inline const uint8_t *cvgi_row_id(const uint8_t *row) { return row; }
-static inline uint64_t cvgi_row_source_set(const uint8_t *row) { return cvgi_load64(row + 32); }
-static inline uint64_t cvgi_row_version(const uint8_t *row) { return cvgi_load64(row + 40); }
-static inline uint8_t cvgi_row_schema(const uint8_t *row) { return row[48]; }
-static inline uint8_t cvgi_row_flags(const uint8_t *row) { return row[49]; }
-static inline uint8_t *cvgi_row_data(uint8_t *row) { return row + CVG_ROW_HEADER_BYTES; }
-static inline const uint8_t *cvgi_row_data_const(const uint8_t *row) { return row + CVG_ROW_HEADER_BYTES; }
-static inline void cvgi_row_set_source_set(uint8_t *row, uint64_t set) { cvgi_store64(row + 32, set); }
-static inline void cvgi_row_set_version(uint8_t *row, uint64_t version) { cvgi_store64(row + 40, version); }
+static inline const uint8_t *cvgi_row_id(const uint8_t *row) {
+    return row;
+}
+static inline uint64_t cvgi_row_source_set(const uint8_t *row) {
+    return cvgi_load64(row + 32);
+}
+static inline uint64_t cvgi_row_version(const uint8_t *row) {
+    return cvgi_load64(row + 40);
+}
+static inline uint8_t cvgi_row_schema(const uint8_t *row) {
+    return row[48];
+}
+static inline uint8_t cvgi_row_flags(const uint8_t *row) {
+    return row[49];
+}
+static inline uint8_t *cvgi_row_data(uint8_t *row) {
+    return row + CVG_ROW_HEADER_BYTES;
+}
+static inline const uint8_t *cvgi_row_data_const(const uint8_t *row) {
+    return row + CVG_ROW_HEADER_BYTES;
+}
+static inline void cvgi_row_set_source_set(uint8_t *row, uint64_t set) {
+    cvgi_store64(row + 32, set);
+}
+static inline void cvgi_row_set_version(uint8_t *row, uint64_t version) {
+    cvgi_store64(row + 40, version);
+}
 static inline uint32_t cvgi_row_link(const cvgi_rows *rows, const uint8_t *row) {
     return cvgi_load32(row + rows->stride - 4);
 }

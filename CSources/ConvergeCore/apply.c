@@ -1,0 +1,153 @@
+#include "apply.h"
+
+enum { GROUP = 64 };
+
+typedef struct staged {
+    cvgi_table *table;
+    uint64_t hash;
+    const cvgi_line *line; /* until stage 4, which may move lines */
+    uint8_t *image;        /* the pending row to merge into; NULL: nothing to do */
+    uint32_t candidate;    /* row that may be the entity's */
+    int16_t status;
+    uint16_t field;
+} staged;
+
+static int check_head(const cvgi_partition *partition, const cvg_op *op, cvgi_table **table) {
+    if (op->code != CVG_ASSERT && op->code != CVG_PATCH && op->code != CVG_RETRACT) return CVG_E_OPERATION;
+    *table = cvgi_partition_table(partition, op->kind);
+    if (*table == NULL) return CVG_E_KIND;
+    if (op->source >= CVG_SOURCES) return CVG_E_SOURCE;
+    if (op->code != CVG_RETRACT && op->schema != (*table)->schema.version) return CVG_E_SCHEMA;
+    return CVG_OK;
+}
+
+static int check_data(const cvgi_schema *schema, const cvg_op *op, uint16_t *field) {
+    switch (op->code) {
+    case CVG_ASSERT:
+        return cvgi_schema_check_row(schema, op->data, op->data_bytes, field);
+    case CVG_PATCH:
+        return cvgi_schema_check_patch(schema, op->source, op->mask, op->data, op->data_bytes, field);
+    default:
+        return CVG_OK;
+    }
+}
+
+static void prefetch_row(const cvgi_rows *rows, const uint8_t *row) {
+    __builtin_prefetch(row, 1);
+    __builtin_prefetch(row + rows->stride - CVGI_CACHE_LINE, 1); /* its link */
+}
+
+/* A pending row for an entity that has none: all that can fail comes before the first change. */
+static int create(cvgi_partition *partition, staged *it, const cvg_op *op, uint32_t row, const uint8_t *base) {
+    cvgi_table *table = it->table;
+    if (CVGI_UNLIKELY(!cvgi_pending_fits(partition, table))) return CVG_E_PENDING;
+    int status = cvgi_pending_reserve(partition, table);
+    if (CVGI_UNLIKELY(status != CVG_OK)) return status;
+    if (row == CVGI_ROW_NONE) {
+        status = cvgi_index_reserve(&table->index, &partition->memory, &table->rows, it->hash);
+        if (CVGI_UNLIKELY(status != CVG_OK)) return status;
+        row = cvgi_rows_take(&table->rows, &partition->memory, op->id, &status);
+        if (CVGI_UNLIKELY(row == CVGI_ROW_NONE)) return status;
+        cvgi_index_insert(&table->index, it->hash, row);
+        base = cvgi_row_at(&table->rows, row);
+    }
+    it->image = cvgi_pending_add(partition, table, row, base);
+    return CVG_OK;
+}
+
+static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
+    cvgi_table *table = it->table;
+    uint32_t row = it->candidate;
+    if (row == CVGI_ROW_NONE || memcmp(cvgi_row_id(cvgi_row_at(&table->rows, row)), op->id, CVG_ID_BYTES) != 0)
+        row = cvgi_index_find(&table->index, &table->rows, it->hash, op->id);
+    const uint8_t *base = NULL;
+    if (row != CVGI_ROW_NONE) {
+        base = cvgi_row_at(&table->rows, row);
+        uint32_t link = cvgi_row_link(&table->rows, base);
+        if (link != 0) {
+            bool open;
+            uint8_t *image = cvgi_pending_image(table, link, &open);
+            if (open) {
+                prefetch_row(&table->rows, image);
+                it->image = image;
+                return CVG_OK;
+            }
+            base = image; /* F2: the sealed batch is not in the table yet */
+        }
+    }
+    /* W3: a retraction of what the source does not assert opens no window. */
+    if (op->code == CVG_RETRACT && (base == NULL || (cvgi_row_source_set(base) >> op->source & 1) == 0)) return CVG_OK;
+    return create(partition, it, op, row, base);
+}
+
+static void merge(const staged *it, const cvg_op *op) {
+    switch (op->code) {
+    case CVG_ASSERT:
+        cvgi_merge_assert(&it->table->schema, it->image, op->source, op->data);
+        break;
+    case CVG_PATCH:
+        cvgi_merge_patch(&it->table->schema, it->image, op->source, op->mask, op->data);
+        break;
+    default:
+        cvgi_merge_retract(&it->table->schema, it->image, op->source);
+    }
+}
+
+static int apply_group(cvgi_partition *partition, const cvg_op *ops, size_t count, size_t index, cvg_refusal *refusals,
+                       size_t refusals_max, cvg_applied *applied) {
+    staged group[GROUP];
+    for (size_t i = 0; i < count; i++) {
+        staged *it = &group[i];
+        it->field = CVGI_NO_FIELD;
+        it->image = NULL;
+        it->status = (int16_t)check_head(partition, &ops[i], &it->table);
+        if (CVGI_UNLIKELY(it->status != CVG_OK)) continue;
+        it->hash = cvgi_hash(ops[i].id, partition->hash_seed);
+        it->line = cvgi_index_line(&it->table->index, it->hash);
+        __builtin_prefetch(it->line);
+    }
+    for (size_t i = 0; i < count; i++) {
+        staged *it = &group[i];
+        if (CVGI_UNLIKELY(it->status != CVG_OK)) continue;
+        it->candidate = cvgi_index_candidate(it->line, it->hash);
+        if (it->candidate != CVGI_ROW_NONE)
+            prefetch_row(&it->table->rows, cvgi_row_at(&it->table->rows, it->candidate));
+    }
+    for (size_t i = 0; i < count; i++) {
+        staged *it = &group[i];
+        if (CVGI_LIKELY(it->status == CVG_OK))
+            it->status = (int16_t)check_data(&it->table->schema, &ops[i], &it->field);
+    }
+    size_t end = 0;
+    int stopped = CVG_OK;
+    while (end < count && applied->refused < refusals_max) {
+        staged *it = &group[end];
+        if (CVGI_LIKELY(it->status == CVG_OK)) it->status = (int16_t)resolve(partition, it, &ops[end]);
+        if (CVGI_UNLIKELY(it->status == CVG_E_PENDING)) {
+            stopped = CVG_E_PENDING;
+            break;
+        }
+        if (CVGI_UNLIKELY(it->status != CVG_OK))
+            refusals[applied->refused++] = (cvg_refusal){(uint32_t)(index + end), it->status, it->field};
+        end++;
+    }
+    for (size_t i = 0; i < end; i++)
+        if (group[i].image != NULL) merge(&group[i], &ops[i]);
+    applied->consumed += end;
+    return stopped;
+}
+
+int cvgi_apply(cvgi_partition *partition, const cvg_op *ops, size_t count, cvg_refusal *refusals, size_t refusals_max,
+               cvg_applied *applied) {
+    CVGI_ASSERT(refusals_max >= 1 && count <= UINT32_MAX);
+    *applied = (cvg_applied){0};
+    int status = CVG_OK;
+    while (status == CVG_OK && applied->consumed < count && applied->refused < refusals_max) {
+        size_t first = applied->consumed;
+        size_t size = count - first < GROUP ? count - first : GROUP;
+        status = apply_group(partition, ops + first, size, first, refusals, refusals_max, applied);
+    }
+    partition->stats.refused += applied->refused;
+    partition->stats.applied += applied->consumed - applied->refused;
+    return status;
+}

@@ -1,0 +1,31 @@
+/*
+ * apply - an array of writes into pending rows, in groups whose cache misses overlap.
+ *
+ *   operations ─▶ [APPLY] ─▶ pending rows ─▶ seal
+ *
+ *   a group of 64     1 check kind, source, schema; hash; prefetch the index line
+ *                     2 read the line; prefetch the first and last line of the row that it names
+ *                     3 validate the data (bytes of the receive buffer: sequential)
+ *                     4 confirm the id; find or create the pending row; prefetch it
+ *                     5 merge
+ *
+ * Each stage runs over the whole group before the next begins. The result is that of one write at a time: stages 1 to 3
+ * depend on nothing that the group changes, but for the row guessed in 2, which 4 confirms; 4 and 5 run in order.
+ *
+ * Invariants
+ *   1. A refused write changes nothing. All refusals but those for memory and rows are decided before stage 4.
+ *   2. Stage 4 never looks further than the group's stopping point (refusals or window full): what the caller is told
+ * to hand in again has left no trace.
+ *   3. Nothing is allocated per write: slabs, index segments and rows grow by blocks.
+ * Failure: memory or row numbers run out: that write is refused, later ones go on.
+ */
+#ifndef CVGI_APPLY_H
+#define CVGI_APPLY_H
+
+#include "pending.h"
+
+/* cvg_apply. */
+int cvgi_apply(cvgi_partition *partition, const cvg_op *ops, size_t count, cvg_refusal *refusals, size_t refusals_max,
+               cvg_applied *applied);
+
+#endif

@@ -1,0 +1,203 @@
+#include "index.h"
+
+#define SEGMENT_BYTES (CVGI_SEGMENT_LINES * sizeof(cvgi_line))
+
+/* The directory may have this many pointers a segment: hash values spread evenly need 2 to 4, values made to collide
+ * would double it without end. */
+#define DIRECTORY_PER_SEGMENT 64
+
+_Static_assert(sizeof(cvgi_line) == CVGI_CACHE_LINE, "a lookup reads one cache line");
+
+const cvgi_line cvgi_index_nothing[1];
+
+static inline uint8_t tag_of(uint64_t hash) {
+    uint8_t tag = (uint8_t)hash;
+    return tag == 0 ? 1 : tag;
+}
+
+static inline uint32_t start_of(uint64_t hash) {
+    return (uint32_t)(hash >> 8) & (CVGI_SEGMENT_LINES - 1);
+}
+
+static inline uint32_t after(uint32_t line) {
+    return (line + 1) & (CVGI_SEGMENT_LINES - 1);
+}
+
+/* Bit n: slot n of the line has this tag. */
+#if defined(__SSE2__)
+#include <emmintrin.h>
+static inline uint32_t matches(const cvgi_line *line, uint8_t tag) {
+    __m128i tags = _mm_loadu_si128((const __m128i *)(const void *)line->tags);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag))) & 0xFFF;
+}
+#else
+/* Bit n: byte n of the word is zero. Exact: no carry leaves a byte. */
+static inline uint32_t zero_bytes(uint64_t word) {
+    const uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F);
+    uint64_t high = ~(((word & low) + low) | word | low); /* 0x80 in each zero byte */
+    return (uint32_t)((high >> 7) * UINT64_C(0x0102040810204080) >> 56);
+}
+static inline uint32_t matches(const cvgi_line *line, uint8_t tag) {
+    uint64_t wanted = UINT64_C(0x0101010101010101) * tag;
+    uint32_t front = zero_bytes(cvgi_load64(line->tags) ^ wanted);
+    uint32_t back = zero_bytes(cvgi_load64(line->tags + 4) ^ wanted); /* slots 4 to 11 */
+    return front | back << 4;
+}
+#endif
+
+void cvgi_index_init(cvgi_index *index, uint64_t seed) {
+    *index = (cvgi_index){.seed = seed};
+}
+
+/* Directory entries that lead to the same segment stand together: 2^(depth - segment depth) of them. */
+static inline size_t entries_of(const cvgi_index *index, const cvgi_line *segment) {
+    return (size_t)1 << (index->depth - segment[1].meta);
+}
+
+void cvgi_index_free(cvgi_index *index, cvgi_memory *memory) {
+    if (index->directory == NULL) return;
+    size_t entries = (size_t)1 << index->depth;
+    for (size_t entry = 0; entry < entries;) {
+        cvgi_line *segment = index->directory[entry];
+        entry += entries_of(index, segment);
+        cvgi_release(memory, segment, SEGMENT_BYTES);
+    }
+    cvgi_release(memory, index->directory, entries * sizeof *index->directory);
+    *index = (cvgi_index){.seed = index->seed};
+}
+
+uint32_t cvgi_index_candidate(const cvgi_line *line, uint64_t hash) {
+    uint32_t found = matches(line, tag_of(hash));
+    return found == 0 ? CVGI_ROW_NONE : line->rows[__builtin_ctz(found)];
+}
+
+uint32_t cvgi_index_find(const cvgi_index *index, const cvgi_rows *rows, uint64_t hash, const uint8_t *id) {
+    if (index->directory == NULL) return CVGI_ROW_NONE;
+    const cvgi_line *segment = index->directory[hash >> 1 >> (63 - index->depth)];
+    uint32_t at = start_of(hash);
+    for (uint32_t probed = 0; probed < CVGI_SEGMENT_LINES; probed++, at = after(at)) {
+        const cvgi_line *line = &segment[at];
+        for (uint32_t found = matches(line, tag_of(hash)); found != 0; found &= found - 1) {
+            uint32_t row = line->rows[__builtin_ctz(found)];
+            if (memcmp(cvgi_row_id(cvgi_row_at(rows, row)), id, CVG_ID_BYTES) == 0) return row;
+        }
+        if (line->overflow == 0) break;
+    }
+    return CVGI_ROW_NONE;
+}
+
+static void segment_insert(cvgi_line *segment, uint64_t hash, uint32_t row) {
+    uint32_t at = start_of(hash);
+    uint32_t empty;
+    while ((empty = matches(&segment[at], 0)) == 0) {
+        segment[at].overflow++;
+        at = after(at);
+    }
+    unsigned slot = (unsigned)__builtin_ctz(empty);
+    segment[at].tags[slot] = tag_of(hash);
+    segment[at].rows[slot] = row;
+    segment[0].meta++;
+}
+
+static cvgi_line *segment_new(cvgi_index *index, cvgi_memory *memory, uint32_t depth) {
+    cvgi_line *segment = cvgi_allocate_zeroed(memory, SEGMENT_BYTES, CVGI_CACHE_LINE);
+    if (segment == NULL) return NULL;
+    segment[1].meta = (uint16_t)depth;
+    index->segments++;
+    return segment;
+}
+
+static void segment_drop(cvgi_index *index, cvgi_memory *memory, cvgi_line *segment) {
+    if (segment == NULL) return;
+    index->segments--;
+    cvgi_release(memory, segment, SEGMENT_BYTES);
+}
+
+static bool directory_double(cvgi_index *index, cvgi_memory *memory) {
+    size_t entries = (size_t)1 << index->depth;
+    if (entries >= (size_t)index->segments * DIRECTORY_PER_SEGMENT) return false;
+    cvgi_line **doubled = cvgi_allocate(memory, 2 * entries * sizeof *doubled, CVGI_CACHE_LINE);
+    if (doubled == NULL) return false;
+    for (size_t entry = 0; entry < entries; entry++)
+        doubled[2 * entry] = doubled[2 * entry + 1] = index->directory[entry];
+    cvgi_release(memory, index->directory, entries * sizeof *index->directory);
+    index->directory = doubled;
+    index->depth++;
+    return true;
+}
+
+static void prefetch_ids(const cvgi_line *line, const cvgi_rows *rows) {
+    for (unsigned slot = 0; slot < CVGI_LINE_SLOTS; slot++)
+        if (line->tags[slot] != 0) __builtin_prefetch(cvgi_row_at(rows, line->rows[slot]));
+}
+
+/* The ids are in the rows alone, so every row of the segment is visited: prefetched two lines ahead. */
+static int split(cvgi_index *index, cvgi_memory *memory, const cvgi_rows *rows, uint64_t hash) {
+    cvgi_line *old = index->directory[hash >> 1 >> (63 - index->depth)];
+    uint32_t depth = old[1].meta;
+    if (depth == index->depth && !directory_double(index, memory)) return CVG_E_MEMORY;
+    cvgi_line *halves[2] = {segment_new(index, memory, depth + 1), segment_new(index, memory, depth + 1)};
+    if (halves[0] == NULL || halves[1] == NULL) {
+        segment_drop(index, memory, halves[0]);
+        segment_drop(index, memory, halves[1]);
+        return CVG_E_MEMORY; /* a doubled directory leads to the same segments: nothing to take back */
+    }
+    for (uint32_t at = 0; at < CVGI_SEGMENT_LINES; at++) {
+        if (at + 2 < CVGI_SEGMENT_LINES) prefetch_ids(&old[at + 2], rows);
+        for (unsigned slot = 0; slot < CVGI_LINE_SLOTS; slot++) {
+            if (old[at].tags[slot] == 0) continue;
+            uint32_t row = old[at].rows[slot];
+            uint64_t moved = cvgi_hash(cvgi_row_id(cvgi_row_at(rows, row)), index->seed);
+            segment_insert(halves[moved >> (63 - depth) & 1], moved, row);
+        }
+    }
+    size_t entries = entries_of(index, old);
+    size_t first = (hash >> 1 >> (63 - index->depth)) & ~(entries - 1);
+    for (size_t entry = 0; entry < entries; entry++) index->directory[first + entry] = halves[entry >= entries / 2];
+    segment_drop(index, memory, old);
+    return CVG_OK;
+}
+
+static int first_segment(cvgi_index *index, cvgi_memory *memory) {
+    cvgi_line **directory = cvgi_allocate(memory, sizeof *directory, CVGI_CACHE_LINE);
+    if (directory == NULL) return CVG_E_MEMORY;
+    directory[0] = segment_new(index, memory, 0);
+    if (directory[0] == NULL) {
+        cvgi_release(memory, directory, sizeof *directory);
+        return CVG_E_MEMORY;
+    }
+    index->directory = directory;
+    return CVG_OK;
+}
+
+int cvgi_index_reserve(cvgi_index *index, cvgi_memory *memory, const cvgi_rows *rows, uint64_t hash) {
+    if (CVGI_UNLIKELY(index->directory == NULL)) return first_segment(index, memory);
+    while (CVGI_UNLIKELY(index->directory[hash >> 1 >> (63 - index->depth)][0].meta >= CVGI_SEGMENT_FULL)) {
+        int status = split(index, memory, rows, hash);
+        if (status != CVG_OK) return status;
+    }
+    return CVG_OK;
+}
+
+void cvgi_index_insert(cvgi_index *index, uint64_t hash, uint32_t row) {
+    cvgi_line *segment = index->directory[hash >> 1 >> (63 - index->depth)];
+    CVGI_ASSERT(segment[0].meta < CVGI_SEGMENT_FULL);
+    segment_insert(segment, hash, row);
+}
+
+void cvgi_index_remove(cvgi_index *index, uint64_t hash, uint32_t row) {
+    cvgi_line *segment = index->directory[hash >> 1 >> (63 - index->depth)];
+    uint32_t at = start_of(hash);
+    for (uint32_t probed = 0; probed < CVGI_SEGMENT_LINES; probed++, at = after(at)) {
+        for (uint32_t found = matches(&segment[at], tag_of(hash)); found != 0; found &= found - 1) {
+            unsigned slot = (unsigned)__builtin_ctz(found);
+            if (segment[at].rows[slot] != row) continue;
+            segment[at].tags[slot] = 0;
+            segment[at].rows[slot] = 0;
+            segment[0].meta--;
+            for (uint32_t passed = start_of(hash); passed != at; passed = after(passed)) segment[passed].overflow--;
+            return;
+        }
+    }
+    CVGI_ASSERT(false); /* the entry is in the index */
+}

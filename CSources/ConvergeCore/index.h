@@ -1,0 +1,78 @@
+/*
+ * index - entity id to row number, growing one segment at a time.
+ *
+ *   id ─▶ hash ─▶ [INDEX] ─▶ row number ─▶ table row
+ *
+ *   directory, 2^depth pointers          segment: 1,024 cache lines           line: 12 slots in 64 bytes
+ *   ┌───┐                                ┌──────────────────────┐             0        12         14     16        64
+ *   │ ──┼──────────────────────────────▶ │ line 0               │             ├────────┼──────────┼──────┼─────────┤
+ *   │ ──┼─┐ (several may share one)      │ ...                  │             │ u8 tags│ u16      │ u16  │ u32 rows│
+ *   │ ──┼─┴─▶                            │ line 1,023           │             │  x 12  │ overflow │ meta │  x 12   │
+ *   └───┘                                └──────────────────────┘             └────────┴──────────┴──────┴─────────┘
+ *
+ * The high bits of the hash choose the segment, ten bits the line where probing starts, eight bits the tag. A lookup
+ * reads one line as a rule, and the row that it names. A full segment is split in two by the next hash bit; the
+ * directory doubles when a segment splits that only one pointer leads to. So growth never pauses longer than one split.
+ *
+ * Invariants
+ *   1. A slot is empty if and only if its tag is 0. meta of line 0 is the number of entries of the segment, meta of
+ *      line 1 its depth: how many hash bits its entries share.
+ *   2. overflow of a line is the number of entries that were probed past it: a lookup ends at the first line whose
+ *      overflow is 0, and a removal takes one off each line it passed, so nothing is left behind.
+ *   3. No segment holds more than CVGI_SEGMENT_FULL entries; every id is in it at most once.
+ * Failure: a segment or the directory cannot be allocated, or ids were made to collide so that splitting does not
+ * separate them: cvgi_index_reserve says CVG_E_MEMORY, the index is as before.
+ */
+#ifndef CVGI_INDEX_H
+#define CVGI_INDEX_H
+
+#include "hash.h"
+#include "row.h"
+
+enum {
+    CVGI_LINE_SLOTS = 12,
+    CVGI_SEGMENT_LINES = 1024,
+    CVGI_SEGMENT_FULL = CVGI_SEGMENT_LINES * CVGI_LINE_SLOTS / 8 * 7,
+};
+
+typedef struct cvgi_line {
+    uint8_t tags[CVGI_LINE_SLOTS];
+    uint16_t overflow;
+    uint16_t meta;
+    uint32_t rows[CVGI_LINE_SLOTS];
+} cvgi_line;
+
+typedef struct cvgi_index {
+    cvgi_line **directory; /* NULL: nothing inserted yet */
+    uint32_t depth;
+    uint32_t segments;
+    uint64_t seed;
+} cvgi_index;
+
+extern const cvgi_line cvgi_index_nothing[1];
+
+void cvgi_index_init(cvgi_index *index, uint64_t seed);
+void cvgi_index_free(cvgi_index *index, cvgi_memory *memory);
+
+/* The line where probing for the hash starts: prefetch it before the lookup. Valid until the next reserve. */
+static inline const cvgi_line *cvgi_index_line(const cvgi_index *index, uint64_t hash) {
+    if (CVGI_UNLIKELY(index->directory == NULL)) return cvgi_index_nothing;
+    return index->directory[hash >> 1 >> (63 - index->depth)] + (hash >> 8 & (CVGI_SEGMENT_LINES - 1));
+}
+
+/* The first row in that line that may be the id's, to prefetch it; CVGI_ROW_NONE: none. */
+uint32_t cvgi_index_candidate(const cvgi_line *line, uint64_t hash);
+
+/* The row number of the id, or CVGI_ROW_NONE. */
+uint32_t cvgi_index_find(const cvgi_index *index, const cvgi_rows *rows, uint64_t hash, const uint8_t *id);
+
+/* Makes room for one entry with this hash. CVG_E_MEMORY. */
+int cvgi_index_reserve(cvgi_index *index, cvgi_memory *memory, const cvgi_rows *rows, uint64_t hash);
+
+/* An id that is not in the index, after a successful reserve for its hash. Never fails. */
+void cvgi_index_insert(cvgi_index *index, uint64_t hash, uint32_t row);
+
+/* An id that is in the index. */
+void cvgi_index_remove(cvgi_index *index, uint64_t hash, uint32_t row);
+
+#endif

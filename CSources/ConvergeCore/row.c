@@ -1,0 +1,54 @@
+#include "row.h"
+
+/* Aligned to their size, so that a kernel with transparent huge pages maps a slab as one. */
+static size_t slab_bytes(const cvgi_rows *rows) {
+    return (size_t)rows->stride << rows->shift;
+}
+
+void cvgi_rows_init(cvgi_rows *rows, uint32_t data_bytes) {
+    *rows = (cvgi_rows){.data_bytes = data_bytes};
+    rows->stride = (CVG_ROW_HEADER_BYTES + data_bytes + 4 + 63) & ~63u;
+    while (slab_bytes(rows) * 2 <= CVGI_SLAB_BYTES) rows->shift++;
+}
+
+void cvgi_rows_free(cvgi_rows *rows, cvgi_memory *memory) {
+    for (size_t slab = 0; slab < rows->slab_count; slab++) cvgi_release(memory, rows->slabs[slab], slab_bytes(rows));
+    cvgi_release(memory, rows->slabs, rows->slab_capacity * sizeof *rows->slabs);
+    *rows = (cvgi_rows){0};
+}
+
+uint32_t cvgi_rows_take(cvgi_rows *rows, cvgi_memory *memory, const uint8_t *id, int *status) {
+    uint32_t row = rows->free_head - 1;
+    if (rows->free_head != 0) {
+        rows->free_head = cvgi_row_link(rows, cvgi_row_at(rows, row));
+    } else {
+        row = rows->count;
+        if (row == CVGI_ROW_NONE - 1) {
+            *status = CVG_E_ROWS;
+            return CVGI_ROW_NONE;
+        }
+        if (row >> rows->shift == rows->slab_count) {
+            uint8_t *slab = NULL;
+            if (cvgi_grow(memory, (void **)&rows->slabs, &rows->slab_capacity, rows->slab_count + 1,
+                          sizeof *rows->slabs))
+                slab = cvgi_allocate(memory, slab_bytes(rows), CVGI_SLAB_BYTES);
+            if (slab == NULL) {
+                *status = CVG_E_MEMORY;
+                return CVGI_ROW_NONE;
+            }
+            rows->slabs[rows->slab_count++] = slab;
+        }
+        rows->count++;
+    }
+    uint8_t *image = cvgi_row_at(rows, row);
+    memset(image, 0, rows->stride);
+    memcpy(image, id, CVG_ID_BYTES);
+    return row;
+}
+
+void cvgi_rows_give_back(cvgi_rows *rows, uint32_t row) {
+    uint8_t *image = cvgi_row_at(rows, row);
+    CVGI_ASSERT(cvgi_row_flags(image) == 0);
+    cvgi_row_set_link(rows, image, rows->free_head);
+    rows->free_head = row + 1;
+}

@@ -1,0 +1,162 @@
+#include "seal.h"
+
+enum { AHEAD = 24 }; /* rows prefetched in front of the one at work */
+
+static void prefetch_row(const cvgi_rows *rows, uint32_t row) {
+    const uint8_t *at = cvgi_row_at(rows, row);
+    __builtin_prefetch(at, 1);
+    __builtin_prefetch(at + rows->stride - CVGI_CACHE_LINE, 1);
+}
+
+/* Created and retracted inside the window (W8): the row was never seen by anyone. */
+static void forget(cvgi_partition *partition, cvgi_table *table, uint32_t row) {
+    const uint8_t *id = cvgi_row_id(cvgi_row_at(&table->rows, row));
+    cvgi_index_remove(&table->index, cvgi_hash(id, partition->hash_seed), row);
+    cvgi_rows_give_back(&table->rows, row);
+}
+
+/* What became of one pending row. False: nothing. */
+static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvgi_change *change) {
+    uint32_t row = cvgi_row_link(&table->rows, now);
+    uint8_t *before = cvgi_row_at(&table->rows, row);
+    bool was = cvgi_row_flags(before) == CVGI_ROW_LIVE;
+    bool is = cvgi_row_source_set(now) != 0;
+    cvg_stats *stats = &partition->stats;
+    uint64_t changed = 0;
+    uint8_t what = 0;
+    if (was && is) {
+        changed = cvgi_merge_changed(&table->schema, cvgi_row_data_const(before), cvgi_row_data_const(now));
+        if (changed != 0)
+            what = CVG_UPDATED;
+        else if (cvgi_row_source_set(before) != cvgi_row_source_set(now))
+            what = CVG_SOURCE_CHANGE;
+    } else if (is) {
+        what = CVG_CREATED;
+        changed = table->schema.all;
+    } else if (was) {
+        what = CVG_DELETED;
+    }
+    if (what == 0) {
+        cvgi_row_set_link(&table->rows, before, 0);
+        if (cvgi_row_flags(before) == 0) forget(partition, table, row);
+        stats->deduplicated++;
+        return false;
+    }
+    cvgi_row_set_version(now, cvgi_row_version(before) + (what != CVG_SOURCE_CHANGE)); /* W7 */
+    now[49] = is ? CVGI_ROW_LIVE : CVGI_ROW_TOMBSTONE;
+    *change = (cvgi_change){
+        .now = now,
+        .before = before,
+        .changed = changed,
+        .row = row,
+        .what = what,
+        .reason = what == CVG_DELETED ? CVG_REASON_RETRACT : 0,
+    };
+    stats->created += what == CVG_CREATED;
+    stats->revived += what == CVG_CREATED && cvgi_row_flags(before) == CVGI_ROW_TOMBSTONE;
+    stats->updated += what == CVG_UPDATED;
+    stats->deleted += what == CVG_DELETED;
+    return true;
+}
+
+static size_t seal_table(cvgi_partition *partition, cvgi_table *table, cvgi_change *changes) {
+    const cvgi_window *window = &table->windows[table->open];
+    const cvgi_rows *rows = &table->rows;
+    uint32_t ahead = 0, slot = 0, fetched = 0;
+    size_t count = 0;
+    for (uint32_t i = 0; i < window->count; i++) {
+        for (; fetched < window->count && fetched < i + AHEAD; fetched++) {
+            prefetch_row(rows, cvgi_row_link(rows, cvgi_window_at(table, window, ahead)));
+            ahead = cvgi_window_after(table, ahead);
+        }
+        count += diff(partition, table, cvgi_window_at(table, window, slot), &changes[count]);
+        slot = cvgi_window_after(table, slot);
+    }
+    return count;
+}
+
+static bool reserve_changes(cvgi_partition *partition, cvg_batch *batch, size_t count) {
+    if (count <= batch->change_capacity) return true;
+    size_t capacity = 0;
+    cvgi_change *changes = NULL;
+    if (!cvgi_grow(&partition->memory, (void **)&changes, &capacity, count, sizeof *changes)) return false;
+    cvgi_release(&partition->memory, batch->changes, batch->change_capacity * sizeof *changes);
+    batch->changes = changes;
+    batch->change_capacity = capacity;
+    return true;
+}
+
+int cvgi_seal(cvgi_partition *partition, cvg_batch *batch) {
+    CVGI_ASSERT(!batch->sealed && batch->section_capacity >= partition->touched_count);
+    if (!reserve_changes(partition, batch, partition->pending_rows)) return CVG_E_MEMORY;
+    size_t total = 0;
+    for (size_t i = 0; i < partition->touched_count; i++) {
+        cvgi_table *table = partition->touched[i];
+        batch->section_of_kind[table->kind] = (uint32_t)i + 1;
+        batch->sections[i] = (cvgi_section){
+            .changes = batch->changes + total,
+            .count = seal_table(partition, table, batch->changes + total),
+            .all_fields = table->schema.all,
+            .data_bytes = table->schema.data_bytes,
+            .kind = table->kind,
+            .schema = table->schema.version,
+        };
+        total += batch->sections[i].count;
+        table->open ^= 1;
+    }
+    batch->section_count = partition->touched_count;
+    batch->sealed = true;
+    if (total > 0) {
+        partition->stats.sequence++;
+        partition->stats.flushes++;
+    }
+    batch->sequence = partition->stats.sequence;
+    partition->touched_count = 0;
+    partition->pending_rows = 0;
+    partition->pending_bytes = 0;
+    return CVG_OK;
+}
+
+static void count_sources(cvgi_partition *partition, uint64_t before, uint64_t now) {
+    for (uint64_t left = before ^ now; left != 0; left &= left - 1) {
+        unsigned source = (unsigned)__builtin_ctzll(left);
+        if (now >> source & 1)
+            partition->source_entities[source]++;
+        else
+            partition->source_entities[source]--;
+    }
+}
+
+static void install_change(cvgi_partition *partition, cvgi_table *table, const cvgi_change *change) {
+    uint8_t *row = cvgi_row_at(&table->rows, change->row);
+    count_sources(partition, cvgi_row_source_set(row), cvgi_row_source_set(change->now));
+    if (change->what == CVG_CREATED) {
+        table->entities++;
+        partition->stats.entities++;
+        partition->stats.tombstones -= cvgi_row_flags(row) == CVGI_ROW_TOMBSTONE;
+    } else if (change->what == CVG_DELETED) {
+        table->entities--;
+        partition->stats.entities--;
+        partition->stats.tombstones++;
+    }
+    memcpy(row + CVG_ID_BYTES, change->now + CVG_ID_BYTES,
+           CVG_ROW_HEADER_BYTES - CVG_ID_BYTES + table->schema.data_bytes);
+    uint32_t link = cvgi_row_link(&table->rows, row);
+    if ((link & 1) != table->open) cvgi_row_set_link(&table->rows, row, 0);
+}
+
+void cvgi_install(cvgi_partition *partition, cvg_batch *batch) {
+    CVGI_ASSERT(batch->sealed);
+    for (size_t s = 0; s < batch->section_count; s++) {
+        const cvgi_section *section = &batch->sections[s];
+        cvgi_table *table = cvgi_partition_table(partition, section->kind);
+        for (size_t i = 0; i < section->count; i++) {
+            if (i + AHEAD < section->count) prefetch_row(&table->rows, section->changes[i + AHEAD].row);
+            install_change(partition, table, &section->changes[i]);
+        }
+        cvgi_window_recycle(partition, table, &table->windows[table->open ^ 1]);
+        batch->section_of_kind[section->kind] = 0;
+    }
+    batch->section_count = 0;
+    batch->sealed = false;
+}
