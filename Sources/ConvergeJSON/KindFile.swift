@@ -95,7 +95,8 @@ private struct KindParser {
             case "name": name = try text(&reader, "\(path).name", ordinal, .fieldName)
             case "type":
                 let given = try text(&reader, "\(path).type", ordinal, .type)
-                type = try choice(given, FieldType.allCases, reader, "\(path).type")
+                let offered = FieldType.allCases.filter(\.isAvailable)
+                type = try choice(given, FieldType.allCases, offered: offered, reader, "\(path).type")
             case "max": field.max = try max(&reader, "\(path).max", ordinal)
             case "owners": field.owners = try owners(&reader, "\(path).owners", ordinal)
             case "on_retract":
@@ -187,25 +188,27 @@ private struct KindParser {
         return try reader.readString()
     }
 
+    /// The choice with this name. `offered` are the ones that a sentence lists.
     private func choice<T: CustomStringConvertible>(
-        _ given: String, _ choices: [T], _ reader: JSONReader, _ path: String
+        _ given: String, _ choices: [T], offered: [T]? = nil, _ reader: JSONReader, _ path: String
     ) throws(JSONInputError) -> T {
-        let names = choices.map(\.description)
-        if let index = names.firstIndex(of: given) { return choices[index] }
+        if let choice = choices.first(where: { $0.description == given }) { return choice }
+        let hint = hint(given, choices.map(\.description), offered?.map(\.description))
         throw reader.error(
-            at: reader.valueOffset,
-            "\(path): \(Sentence.quote(given)) is none of \(names.joined(separator: ", "))"
-                + Sentence.suggestion(for: given, among: names),
-            code: .invalidDefinition)
+            at: reader.valueOffset, "\(path): \(Sentence.quote(given)) is not known\(hint)", code: .invalidDefinition)
     }
 
     private func unknownKey(
         _ key: String, _ known: [String], _ reader: JSONReader, _ offset: Int, _ path: String
     ) -> JSONInputError {
-        let suggestion = Sentence.suggestion(for: key, among: known)
-        let list = suggestion.isEmpty ? ": the keys are \(known.joined(separator: ", "))" : suggestion
-        return reader.error(
-            at: offset, "\(path)unknown key \(Sentence.quote(key))\(list)", code: .invalidDefinition)
+        reader.error(
+            at: offset, "\(path)unknown key \(Sentence.quote(key))\(hint(key, known))", code: .invalidDefinition)
+    }
+
+    /// The nearest name, or all of them.
+    private func hint(_ given: String, _ names: [String], _ offered: [String]? = nil) -> String {
+        let suggestion = Sentence.suggestion(for: given, among: names)
+        return suggestion.isEmpty ? ": use one of \((offered ?? names).joined(separator: ", "))" : suggestion
     }
 
     private func missing(_ key: String, _ reader: JSONReader, _ place: Place, _ what: String) -> JSONInputError {

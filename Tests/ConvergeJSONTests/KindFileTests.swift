@@ -1,0 +1,210 @@
+import ConvergeJSON
+import ConvergeSchema
+import Testing
+
+@Suite struct KindFileTests {
+    private func error(_ text: String) -> String {
+        refusal { () throws(JSONInputError) in _ = try KindFile.parse(Array(text.utf8), file: "k.json") }?.description
+            ?? "accepted"
+    }
+
+    @Test func everyKeyIsRead() throws {
+        let text = """
+            { "name": "Flight", "durability": "ephemeral", "event_stream": false,
+              "fields": [ { "name": "status", "type": "string", "max": 12 },
+                          { "max": 4, "owners": [2, 0, 63], "on_retract": "clear", "type": "bytes", "name": "gate" } ] }
+            """
+        let expected = KindDefinition(
+            name: "Flight", durability: .ephemeral,
+            fields: [
+                FieldDefinition(name: "status", type: .string, max: 12),
+                FieldDefinition(name: "gate", type: .bytes, max: 4, owners: 1 << 63 | 0b101, onRetract: .clear),
+            ])
+        #expect(try KindFile.parse(Array(text.utf8), file: "k.json") == expected)
+        let least = #"{"name":"K","fields":[{"name":"a","type":"u8"}]}"#
+        #expect(
+            try KindFile.parse(Array(least.utf8), file: "k.json")
+                == KindDefinition(name: "K", fields: [FieldDefinition(name: "a", type: .u8)]))
+    }
+
+    /// The kind with its third line replaced: errors must name that line.
+    private func errorInLine3(_ line: String) -> String {
+        let text = error("{ \"name\": \"K\", \"fields\": [\n  { \"name\": \"a\", \"type\": \"u8\" },\n  \(line)\n] }")
+        guard text.hasPrefix("k.json:3: ") else { return "not in line 3: \(text)" }
+        return String(text.dropFirst("k.json:3: ".count))
+    }
+
+    @Test(
+        arguments: [
+            (#"{ "name": "b" "type": "u8" }"#, "malformed JSON at column 17: expected ',' or '}', found '\"'"),
+            (
+                #"{ "name": "b", "type": "u8", }"#,
+                "malformed JSON at column 32: expected a key in double quotes, found '}'"
+            ),
+            (#"{ "name": "b", "type": "i17" }"#, "fields[1].type: 'i17' is not known; did you mean 'i16'?"),
+            (
+                #"{ "name": "b", "type": "integer" }"#,
+                "fields[1].type: 'integer' is not known: use one of u8, u16, u32, u64, u128, i8, i16, i32, i64, f32, f64, bool, "
+                    + "string, bytes"
+            ),
+            (#"{ "type": "u8" }"#, #"fields[1] has no "name": add one"#),
+            (#"{ "name": "b" }"#, #"fields[1] has no "type": add one"#),
+            (#"{ "name": 7, "type": "u8" }"#, "fields[1].name: takes a string, not a number"),
+            (#"{ "name": "b", "type": null }"#, "fields[1].type: takes a string, not null"),
+            (#"[]"#, "fields[1]: takes an object, not an array"),
+            (
+                #"{ "name": "b", "type": "string", "max": 0 }"#,
+                "fields[1].max: takes a whole number of bytes, 1 to 65,535; 0 was given"
+            ),
+            (
+                #"{ "name": "b", "type": "string", "max": 65536 }"#,
+                "fields[1].max: takes a whole number of bytes, 1 to 65,535; 65536 was given"
+            ),
+            (
+                #"{ "name": "b", "type": "string", "max": 1e400 }"#,
+                "fields[1].max: takes a whole number of bytes, 1 to 65,535; 1e400 was given"
+            ),
+            (#"{ "name": "b", "type": "string", "max": "12" }"#, "fields[1].max: takes a number, not a string"),
+            (
+                #"{ "name": "b", "type": "string" }"#,
+                "field 'b' (string) needs a max of 1 to 65,535 bytes; it has none"
+            ),
+            (#"{ "name": "b", "type": "u8", "max": 3 }"#, "field 'b' is a u8 and takes no max: leave it out"),
+            (#"{ "name": "b", "typ": "u8" }"#, "fields[1]: unknown key 'typ'; did you mean 'type'?"),
+            (
+                #"{ "name": "b", "comment": "" }"#,
+                "fields[1]: unknown key 'comment': use one of name, type, max, owners, on_retract"
+            ),
+            (#"{ "name": "b", "name": "c" }"#, "the key 'name' is there twice: keep one of them"),
+            (#"{ "name": "a", "type": "u8" }"#, "the name 'a' is used by two fields: every field needs its own"),
+            (#"{ "name": "1", "type": "u8" }"#, "the field's name '1' must begin with a letter or _"),
+            (
+                #"{ "name": "b", "type": "u8", "owners": [64] }"#,
+                "fields[1].owners: sources are numbered 0 to 63; 64 was given"
+            ),
+            (
+                #"{ "name": "b", "type": "u8", "owners": [-1] }"#,
+                "fields[1].owners: sources are numbered 0 to 63; -1 was given"
+            ),
+            (
+                #"{ "name": "b", "type": "u8", "owners": ["x"] }"#,
+                "fields[1].owners: takes source numbers, 0 to 63, not a string"
+            ),
+            (
+                #"{ "name": "b", "type": "u8", "owners": [1, 1] }"#,
+                "fields[1].owners: source 1 is there twice: keep one of them"
+            ),
+            (
+                #"{ "name": "b", "type": "u8", "owners": [] }"#,
+                "fields[1].owners: the list is empty: leave it out to let every source write the field"
+            ),
+            (#"{ "name": "b", "type": "u8", "owners": 3 }"#, "fields[1].owners: takes an array, not a number"),
+            (
+                #"{ "name": "b", "type": "u8", "on_retract": "cleer" }"#,
+                "fields[1].on_retract: 'cleer' is not known; did you mean 'clear'?"
+            ),
+            (
+                #"{ "name": "b", "type": "varstring", "max": 3 }"#,
+                "field 'b': varstring is not available yet: use string with a max"
+            ),
+            (
+                #"{ "name": "b", "element": { "type": "u8" }, "type": "array", "max": 3 }"#,
+                "field 'b': array is not available yet: use one field for each element, or bytes with a max"
+            ),
+            (
+                #"{ "name": "b", "type": "struct", "fields": [] }"#,
+                "field 'b': struct is not available yet: make its members fields of the kind"
+            ),
+            (
+                #"{ "name": "b", "type": "u8", "element": {} }"#,
+                "fields[1]: unknown key 'element': use one of name, type, max, owners, on_retract"
+            ),
+        ])
+    func errorsInLine3(_ line: String, _ sentence: String) { #expect(errorInLine3(line) == sentence) }
+
+    /// A value on a line of its own is the line that is named, not the one its field begins in.
+    @Test func theLineIsThatOfTheValue() {
+        let text = "{\n\"name\": \"K\",\n\"fields\": [\n{\n\"name\":\n\"9\",\n\"type\": \"u8\" } ] }"
+        #expect(error(text) == "k.json:6: the field's name '9' must begin with a letter or _")
+        let withoutMax = "{\"name\": \"K\", \"fields\": [{\n\"name\": \"a\",\n\"type\": \"bytes\" } ] }"
+        #expect(error(withoutMax) == "k.json:3: field 'a' (bytes) needs a max of 1 to 65,535 bytes; it has none")
+    }
+
+    @Test(arguments: [
+        ("", "k.json:1: malformed JSON at column 1: expected a value, and the text ends here"),
+        ("\n[]", "k.json:2: a kind file holds one JSON object, not an array"),
+        ("{}", #"k.json:1: the kind has no "name": add one"#),
+        (#"{"name":"K"}"#, #"k.json:1: the kind has no "fields": add one"#),
+        ("{\"name\":\"K\",\n\"fields\":[]}", "k.json:2: kind 'K' has no fields: give it 1 to 64"),
+        ("{\"name\":\n\"\",\"fields\":[]}", "k.json:2: the kind's name '' is empty: names have 1 to 64 bytes"),
+        ("{\n\"feilds\":[]}", "k.json:2: unknown key 'feilds'; did you mean 'fields'?"),
+        (
+            "{\n\n\"color\":1}",
+            "k.json:3: unknown key 'color': use one of name, durability, event_stream, fields"
+        ),
+        (
+            #"{"durability":"Durable"}"#,
+            "k.json:1: durability: 'Durable' is not known; did you mean 'durable'?"
+        ),
+        (#"{"event_stream":1}"#, "k.json:1: event_stream: takes true or false, not a number"),
+        (
+            "{\"name\":\"K\",\"fields\":[{\"name\":\"a\",\"type\":\"u8\"}],\n\"event_stream\":true}",
+            "k.json:2: event streams are not available yet: set event_stream to false"
+        ),
+        (
+            #"{"name":"K","fields":[]} x"#,
+            "k.json:1: malformed JSON at column 26: expected the end of the text, found 'x'"
+        ),
+    ])
+    func errorsOfTheKind(_ text: String, _ sentence: String) { #expect(error(text) == sentence) }
+
+    @Test func the65thFieldIsNamedWithItsLine() {
+        let fields = (1...65).map { "{\"name\":\"f\($0)\",\"type\":\"u8\"}" }.joined(separator: ",\n")
+        #expect(
+            error("{\"name\":\"K\",\"fields\":[\n\(fields)]}")
+                == "k.json:66: a kind has at most 64 fields; 'f65' would be the 65th")
+    }
+
+    @Test func largeFilesAreRefused() {
+        #expect(
+            error(String(repeating: " ", count: 1_048_577))
+                == "k.json:1: the file has 1,048,577 bytes; a kind file has at most 1 MiB")
+    }
+
+    @Test func renderedKindsAreReadable() {
+        let kind = KindDefinition(
+            name: "Flight",
+            fields: [
+                FieldDefinition(name: "status", type: .string, max: 12),
+                FieldDefinition(name: "gate", type: .u8, owners: 0b101, onRetract: .clear),
+            ])
+        #expect(
+            KindFile.render(kind) == """
+                { "name": "Flight",
+                  "durability": "durable",
+                  "event_stream": false,
+                  "fields": [
+                    { "name": "status", "type": "string", "max": 12 },
+                    { "name": "gate", "type": "u8", "owners": [0, 2], "on_retract": "clear" }
+                  ] }
+
+                """)
+    }
+
+    @Test(arguments: UInt64(1)...100)
+    func renderedKindsParseBack(_ seed: UInt64) throws {
+        var random = SplitMix(state: seed)
+        let types = FieldType.allCases.filter(\.isAvailable)
+        let fields = (0..<Int.random(in: 1...64, using: &random)).map { ordinal in
+            let type = types.randomElement(using: &random)!
+            return FieldDefinition(
+                name: "f.\(ordinal)", type: type, max: type.hasMax ? Int.random(in: 1...999, using: &random) : 0,
+                owners: Bool.random(using: &random) ? random.next() : 0,
+                onRetract: OnRetract.allCases.randomElement(using: &random)!)
+        }
+        let kind = KindDefinition(
+            name: "convergedb_x", durability: Durability.allCases.randomElement(using: &random)!, fields: fields)
+        let parsed = try KindFile.parse(Array(KindFile.render(kind).utf8), file: "k.json")
+        #expect(parsed == kind, "seed \(seed)")
+    }
+}
