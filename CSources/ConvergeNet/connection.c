@@ -2,17 +2,17 @@
 
 #include <stdlib.h>
 
-void cvgi_table_init(cvgi_table *table, uint32_t max) {
-    *table = (cvgi_table){.max = max};
+void cvgi_connections_init(cvgi_connections *table, uint32_t max) {
+    *table = (cvgi_connections){.max = max};
     cvgi_list_init(&table->idle);
 }
 
-void cvgi_table_free(cvgi_table *table) {
+void cvgi_connections_free(cvgi_connections *table) {
     for (uint32_t slot = 0; slot < table->count; slot++) free(table->slots[slot]);
     free(table->slots);
 }
 
-static cvgi_connection *add_slot(cvgi_table *table) {
+static cvgi_connection *add_slot(cvgi_connections *table) {
     if (table->count == table->capacity) {
         uint32_t capacity = table->capacity == 0 ? 64 : table->capacity * 2;
         cvgi_connection **slots = realloc(table->slots, capacity * sizeof *slots);
@@ -28,8 +28,8 @@ static cvgi_connection *add_slot(cvgi_table *table) {
     return connection;
 }
 
-cvgi_connection *cvgi_table_take(cvgi_table *table) {
-    if (cvgi_table_full(table)) return NULL;
+cvgi_connection *cvgi_connections_take(cvgi_connections *table) {
+    if (cvgi_connections_full(table)) return NULL;
     cvgi_connection *connection;
     if (cvgi_list_empty(&table->idle)) {
         connection = add_slot(table);
@@ -44,7 +44,7 @@ cvgi_connection *cvgi_table_take(cvgi_table *table) {
     return connection;
 }
 
-void cvgi_table_give_back(cvgi_table *table, cvgi_connection *connection) {
+void cvgi_connections_give_back(cvgi_connections *table, cvgi_connection *connection) {
     cvg_connection id = connection->id + ((cvg_connection)1 << 32);
     if (id >> 32 == 0) id += (cvg_connection)1 << 32;
     *connection = (cvgi_connection){.id = id};

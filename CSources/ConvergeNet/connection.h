@@ -50,26 +50,26 @@ typedef struct cvgi_connection {
     cvgi_link in_ready, in_unsent, in_notices, in_closing, in_rest; /* in_rest: gone, free */
 } cvgi_connection;
 
-typedef struct cvgi_table {
+typedef struct cvgi_connections {
     cvgi_connection **slots;
     uint32_t count, capacity, max;
     uint32_t taken;
     cvgi_link idle;
-} cvgi_table;
+} cvgi_connections;
 
-void cvgi_table_init(cvgi_table *table, uint32_t max);
-void cvgi_table_free(cvgi_table *table); /* every slot must be FREE or CLOSED */
+void cvgi_connections_init(cvgi_connections *table, uint32_t max);
+void cvgi_connections_free(cvgi_connections *table); /* every slot must be FREE or CLOSED */
 
 /* A zeroed connection with its id, reading, without a socket. NULL: full, or no memory. */
-cvgi_connection *cvgi_table_take(cvgi_table *table);
-void cvgi_table_give_back(cvgi_table *table, cvgi_connection *connection);
+cvgi_connection *cvgi_connections_take(cvgi_connections *table);
+void cvgi_connections_give_back(cvgi_connections *table, cvgi_connection *connection);
 
-static inline bool cvgi_table_full(const cvgi_table *table) {
+static inline bool cvgi_connections_full(const cvgi_connections *table) {
     return table->taken == table->max;
 }
 
 /* The connection of this id, unless it is closed. */
-static inline cvgi_connection *cvgi_table_find(const cvgi_table *table, cvg_connection id) {
+static inline cvgi_connection *cvgi_connections_find(const cvgi_connections *table, cvg_connection id) {
     uint32_t slot = CVG_CONNECTION_SLOT(id);
     if (slot >= table->count) return NULL;
     cvgi_connection *connection = table->slots[slot];

@@ -85,7 +85,7 @@ void cvg_net_stop_listening(cvg_net *net) {
 /* -------------------------------------------------------------------------------------------------------- accepting */
 
 bool cvgi_accept_pending(const cvg_net *net) {
-    if (cvgi_table_full(&net->table)) return false;
+    if (cvgi_connections_full(&net->table)) return false;
     for (uint32_t i = 0; i < net->listener_count; i++)
         if (net->listeners[i].pending) return true;
     return false;
@@ -98,7 +98,7 @@ static void prepare(int fd) {
 
 /* Whether a connection was made of it. */
 static bool adopt(cvg_net *net, int fd, const cvgi_address *peer, cvg_net_event *event) {
-    cvgi_connection *connection = cvgi_table_take(&net->table);
+    cvgi_connection *connection = cvgi_connections_take(&net->table);
     if (connection == NULL) {
         close(fd);
         return false;
@@ -109,7 +109,7 @@ static bool adopt(cvg_net *net, int fd, const cvgi_address *peer, cvg_net_event 
     connection->peer = *peer;
     if (cvgi_watch_connection(net, connection) < 0) {
         close(fd);
-        cvgi_table_give_back(&net->table, connection);
+        cvgi_connections_give_back(&net->table, connection);
         return false;
     }
     net->stats.accepted += 1;
@@ -123,7 +123,7 @@ size_t cvgi_accept_turn(cvg_net *net, cvg_net_event *events, size_t count, size_
     uint32_t attempts = CVGI_ACCEPTS_MAX;
     for (uint32_t i = 0; i < net->listener_count; i++) {
         cvgi_listener *listener = &net->listeners[i];
-        while (listener->pending && attempts > 0 && count < capacity && !cvgi_table_full(&net->table)) {
+        while (listener->pending && attempts > 0 && count < capacity && !cvgi_connections_full(&net->table)) {
             attempts -= 1;
             cvgi_address peer = {0};
             socklen_t bytes = sizeof peer;
@@ -169,8 +169,8 @@ int cvg_net_connect(cvg_net *net, const char *host, uint16_t port, cvg_connectio
     cvgi_addresses *addresses = malloc(sizeof *addresses);
     if (addresses == NULL) return -ENOMEM;
     int failed = cvgi_resolve(host, port, addresses);
-    if (!failed && cvgi_table_full(&net->table)) failed = -EUSERS;
-    cvgi_connection *connection = failed ? NULL : cvgi_table_take(&net->table);
+    if (!failed && cvgi_connections_full(&net->table)) failed = -EUSERS;
+    cvgi_connection *connection = failed ? NULL : cvgi_connections_take(&net->table);
     if (connection == NULL) {
         free(addresses);
         return failed ? failed : -ENOMEM;

@@ -26,7 +26,7 @@ static void queued(cvg_net *net, cvgi_connection *connection, uint64_t before) {
 }
 
 void cvg_net_consume(cvg_net *net, const cvg_net_event *event, uint32_t used, uint32_t need) {
-    cvgi_connection *connection = cvgi_table_find(&net->table, event->connection);
+    cvgi_connection *connection = cvgi_connections_find(&net->table, event->connection);
     if (connection == NULL || !connection->lent) return;
     CVGI_ASSERT(used <= event->bytes);
     connection->lent = false;
@@ -51,7 +51,7 @@ void cvg_net_consume(cvg_net *net, const cvg_net_event *event, uint32_t used, ui
 }
 
 void cvg_net_set_reading(cvg_net *net, cvg_connection id, bool reading) {
-    cvgi_connection *connection = cvgi_table_find(&net->table, id);
+    cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (connection == NULL || connection->closing) return;
     connection->reading = reading;
     if (!reading)
@@ -61,12 +61,12 @@ void cvg_net_set_reading(cvg_net *net, cvg_connection id, bool reading) {
 }
 
 uint8_t *cvg_net_reserve(cvg_net *net, cvg_connection id, size_t bytes) {
-    cvgi_connection *connection = cvgi_table_find(&net->table, id);
+    cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     return takes_more(connection) ? cvgi_queue_reserve(&connection->queue, &net->chunks, bytes) : NULL;
 }
 
 void cvg_net_commit(cvg_net *net, cvg_connection id, size_t bytes) {
-    cvgi_connection *connection = cvgi_table_find(&net->table, id);
+    cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (!takes_more(connection)) return;
     uint64_t before = connection->queue.bytes;
     cvgi_queue_commit(&connection->queue, &net->chunks, bytes);
@@ -75,7 +75,7 @@ void cvg_net_commit(cvg_net *net, cvg_connection id, size_t bytes) {
 
 int cvg_net_send(cvg_net *net, cvg_connection id, struct cvg_segment *segment, uint32_t offset, uint32_t bytes,
                  uint32_t weight) {
-    cvgi_connection *connection = cvgi_table_find(&net->table, id);
+    cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (!takes_more(connection)) return -ENOTCONN;
     uint64_t before = connection->queue.bytes;
     int failed = cvgi_queue_push(&connection->queue, segment, offset, bytes, weight);
@@ -84,13 +84,13 @@ int cvg_net_send(cvg_net *net, cvg_connection id, struct cvg_segment *segment, u
 }
 
 cvg_net_queued cvg_net_unsent(const cvg_net *net, cvg_connection id) {
-    const cvgi_connection *connection = cvgi_table_find(&net->table, id);
+    const cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (connection == NULL) return (cvg_net_queued){0};
     return (cvg_net_queued){.bytes = connection->queue.bytes, .weight = connection->queue.weight};
 }
 
 void cvg_net_discard_unsent(cvg_net *net, cvg_connection id) {
-    cvgi_connection *connection = cvgi_table_find(&net->table, id);
+    cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (!takes_more(connection)) return;
     uint64_t before = connection->queue.bytes;
     cvgi_queue_discard(&connection->queue, &net->chunks);
@@ -102,7 +102,7 @@ void cvg_net_discard_unsent(cvg_net *net, cvg_connection id) {
 }
 
 void cvg_net_close(cvg_net *net, cvg_connection id, int64_t linger_us) {
-    cvgi_connection *connection = cvgi_table_find(&net->table, id);
+    cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (connection != NULL) cvgi_close(net, connection, linger_us);
 }
 
@@ -118,7 +118,7 @@ void cvg_net_flush(cvg_net *net) {
 }
 
 void cvg_net_peer(const cvg_net *net, cvg_connection id, char *text, size_t capacity) {
-    const cvgi_connection *connection = cvgi_table_find(&net->table, id);
+    const cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (connection != NULL)
         cvgi_address_text(&connection->peer, text, capacity);
     else if (capacity > 0)

@@ -37,7 +37,7 @@ typedef struct cvgi_listener {
 
 struct cvg_net {
     cvg_net_options options; /* with the defaults filled in */
-    cvgi_table table;
+    cvgi_connections table;
     cvgi_chunk_pool chunks;
     cvgi_unfinished unfinished;
     cvgi_link ready;   /* to receive from (or, closing, to discard from), in the order of service */

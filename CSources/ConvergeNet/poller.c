@@ -50,7 +50,7 @@ int cvg_net_create(const cvg_net_options *options, cvg_net **net) {
     if (filled->unfinished_max == 0) filled->unfinished_max = 256u << 20;
     if (filled->message_max == 0) filled->message_max = 4u << 20;
     if (filled->queue_low == 0) filled->queue_low = 128u << 10;
-    cvgi_table_init(&created->table, filled->connections_max);
+    cvgi_connections_init(&created->table, filled->connections_max);
     created->unfinished.max = filled->unfinished_max;
     cvgi_list_init(&created->ready);
     cvgi_list_init(&created->unsent);
@@ -81,7 +81,7 @@ void cvg_net_destroy(cvg_net *net) {
     }
     cvgi_unfinished_reclaim(&net->unfinished);
     cvgi_chunk_pool_free(&net->chunks);
-    cvgi_table_free(&net->table);
+    cvgi_connections_free(&net->table);
     if (net->waker != NULL) cvg_waker_release(net->waker);
     if (net->epoll >= 0) close(net->epoll);
     free(net->arena);
@@ -98,7 +98,7 @@ static void reclaim(cvg_net *net) {
     while (!cvgi_list_empty(&net->gone)) {
         cvgi_connection *connection = CVGI_LINKED_IN(net->gone.next, cvgi_connection, in_rest);
         cvgi_list_remove(&connection->in_rest);
-        cvgi_table_give_back(&net->table, connection);
+        cvgi_connections_give_back(&net->table, connection);
     }
 }
 
@@ -158,7 +158,7 @@ static void note_edge(cvg_net *net, cvgi_connection *connection, uint32_t edge) 
 static void note_edges(cvg_net *net, const struct epoll_event *events, int count) {
     for (int i = 0; i < count; i++) {
         uint64_t tag = events[i].data.u64;
-        cvgi_connection *connection = cvgi_table_find(&net->table, tag);
+        cvgi_connection *connection = cvgi_connections_find(&net->table, tag);
         if (connection != NULL)
             note_edge(net, connection, events[i].events);
         else if (tag == TAG_WAKER)
