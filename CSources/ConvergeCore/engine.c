@@ -258,13 +258,16 @@ int cvg_encode(cvg_engine *engine, const cvg_batch *batch, uint16_t kind, cvg_cl
     return status;
 }
 
-int cvg_catchup_begin(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_catchup **catchup) {
+typedef void catchup_init(cvg_catchup *catchup, const cvgi_rows *rows, const cvgi_frame_kind *kind, cvg_class klass,
+                          uint64_t installed_sequence);
+
+static int begin_reader(cvg_engine *engine, uint16_t kind, cvg_class klass, catchup_init *init, cvg_catchup **catchup) {
     cvgi_table *table = table_of(engine, kind);
     if (table == NULL) return CVG_E_KIND;
     cvg_catchup *reader = cvgi_allocate(&engine->partition.memory, sizeof *reader, CVGI_CACHE_LINE);
     if (reader == NULL) return CVG_E_MEMORY;
     cvgi_frame_kind as = frame_kind(table);
-    cvgi_catchup_init(reader, &table->rows, &as, klass, engine->installed_sequence);
+    init(reader, &table->rows, &as, klass, engine->installed_sequence);
     reader->previous = NULL;
     reader->next_reader = table->readers;
     if (reader->next_reader != NULL) reader->next_reader->previous = reader;
@@ -272,6 +275,14 @@ int cvg_catchup_begin(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_ca
     engine->reader_count++;
     *catchup = reader;
     return CVG_OK;
+}
+
+int cvg_catchup_begin(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_catchup **catchup) {
+    return begin_reader(engine, kind, klass, cvgi_catchup_init, catchup);
+}
+
+int cvg_catchup_begin_empty(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_catchup **catchup) {
+    return begin_reader(engine, kind, klass, cvgi_catchup_init_empty, catchup);
 }
 
 int cvg_catchup_step(cvg_engine *engine, cvg_catchup *catchup, size_t byte_budget, cvg_slices *slices,
