@@ -1,0 +1,38 @@
+import ConvergeTransport
+import ConvergeWire
+
+/// Connections that have not been answered a CONNECT, in the order of their deadlines, which is that of their accepts.
+/// Who has greeted, or has gone, is passed over when its turn comes.
+struct GreetingQueue {
+    private var entries: [(connection: Connection, deadline: Int64)] = []
+    private var first = 0
+
+    var nextDeadline: Int64? { first < entries.count ? entries[first].deadline : nil }
+
+    mutating func append(_ connection: Connection, deadline: Int64) {
+        entries.append((connection, deadline))
+    }
+
+    mutating func takeExpired(at now: Int64) -> Connection? {
+        guard first < entries.count, entries[first].deadline <= now else { return nil }
+        defer {
+            first += 1
+            if first == entries.count || first >= 1_024 {
+                entries.removeFirst(first)
+                first = 0
+            }
+        }
+        return entries[first].connection
+    }
+}
+
+extension Server {
+    mutating func expireGreetings() {
+        while let connection = greetings.takeExpired(at: now) {
+            guard sessions.isReading(connection), sessions[connection.slot].state == .greeting else { continue }
+            refuse(
+                connection.slot, .timedOut, stream: 0, opcode: .connect, fatal: true,
+                "no CONNECT came within 10 seconds: send it as the first message of a connection")
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import ConvergeEngine
+import ConvergeWire
+
+/// A write that was refused, as plain data: its sentence is made only if it is sent.
+struct RefusedWrite {
+    /// What the sentence needs to know of the write.
+    struct Facts {
+        let source: UInt8
+        let schema: UInt8
+        let mask: UInt64
+        let dataBytes: Int
+    }
+
+    enum Reason {
+        case status(EngineStatus, field: Int?, Facts)
+        case malformed(WireError)
+    }
+
+    let opcode: Opcode
+    let ordinal: UInt64
+    var kind: UInt16 = 0
+    var id = EntityID(words: (0, 0, 0, 0))
+    let reason: Reason
+}
+
+/// The reports of one connection: at most 100 a second; of the rest the last is held, the others are counted (W4).
+struct RefusalReports {
+    private var second: Int64 = 0
+    private var sent = 0
+    private(set) var held: RefusedWrite?
+    /// Refusals before the next report that nobody has been told of, the held one not included.
+    private var untold: UInt32 = 0
+
+    /// When the held one may be sent.
+    var due: Int64 { second + 1_000_000 }
+
+    /// Whether one more may be sent now.
+    mutating func admits(at now: Int64) -> Bool {
+        if now >= due {
+            second = now
+            sent = 0
+        }
+        guard sent < ServerLimits.reportsPerSecond else { return false }
+        sent += 1
+        return true
+    }
+
+    mutating func hold(_ write: RefusedWrite) {
+        if held != nil { untold += 1 }
+        held = write
+    }
+
+    /// How many refusals before a report that is now sent went untold. With `held` false the held one is among them.
+    mutating func takeUntold(sendingHeld: Bool) -> UInt32 {
+        defer {
+            held = nil
+            untold = 0
+        }
+        return untold + (held != nil && !sendingHeld ? 1 : 0)
+    }
+}
+
+/// When held reports are looked at again; nil: there are none.
+struct ReportTimer {
+    private(set) var deadline: Int64?
+
+    mutating func schedule(_ time: Int64) { deadline = min(deadline ?? time, time) }
+    mutating func clear() { deadline = nil }
+}
+
+extension Server {
+    /// Reports a refused write now, or holds it when the second's reports are used up, or the connection takes none.
+    mutating func report(_ slot: Int, _ write: RefusedWrite) {
+        guard sessions[slot].isReading else { return }
+        let takes = transport.unsent(sessions[slot].connection).bytes <= ServerLimits.repliesMax
+        if takes, sessions[slot].reports.admits(at: now) {
+            let repeated = sessions[slot].reports.takeUntold(sendingHeld: false)
+            send(slot, write, repeated: repeated)
+        } else {
+            sessions[slot].reports.hold(write)
+            reports.schedule(now + 1_000_000)
+        }
+    }
+
+    /// Sends the connection's held report, if there is one.
+    mutating func sendHeldReport(_ slot: Int) {
+        guard let write = sessions[slot].reports.held else { return }
+        let repeated = sessions[slot].reports.takeUntold(sendingHeld: true)
+        send(slot, write, repeated: repeated)
+    }
+
+    /// Sends what has been held for a second.
+    mutating func sendHeldReports() {
+        guard let deadline = reports.deadline, deadline <= now else { return }
+        reports.clear()
+        for slot in sessions.slots where sessions[slot].reports.held != nil {
+            let takes = transport.unsent(sessions[slot].connection).bytes <= ServerLimits.repliesMax
+            if takes, sessions[slot].reports.admits(at: now) {
+                sendHeldReport(slot)
+            } else {
+                reports.schedule(now + 1_000_000)
+            }
+        }
+    }
+
+    private mutating func send(_ slot: Int, _ write: RefusedWrite, repeated: UInt32) {
+        reply(
+            slot, stream: 0,
+            ErrorMessage(
+                code: write.code, opcode: write.opcode.rawValue, fatal: false, kind: write.kind,
+                repeated: repeated, write: write.ordinal, id: write.id, message: write.sentence(registry)))
+    }
+}

@@ -1,0 +1,90 @@
+import ConvergeEngine
+import ConvergeSchema
+import ConvergeWire
+
+extension RefusedWrite {
+    var code: WireErrorCode {
+        switch reason {
+        case .malformed(let error): error.code
+        case .status(let status, _, _): status.wireCode
+        }
+    }
+
+    /// Which kind and field, which limit, what to change.
+    func sentence(_ registry: KindRegistry) -> String {
+        switch reason {
+        case .malformed(let error): error.description
+        case .status(let status, let field, let facts): sentence(status, field, facts, registry)
+        }
+    }
+
+    private func sentence(
+        _ status: EngineStatus, _ ordinal: Int?, _ facts: Facts, _ registry: KindRegistry
+    ) -> String {
+        if status == .invalidSource {
+            return "this connection is read-only: connect without the read_only flag to write"
+        }
+        guard let entry = registry[kind] else {
+            return "there is no kind \(kind): register it with CREATE_KIND, or ask for its number with GET_KIND"
+        }
+        let name = "'\(entry.definition.name)'"
+        let field = ordinal.flatMap { $0 < entry.layout.fields.count ? entry.layout.fields[$0] : nil }
+        let where_ = field.map { "field '\($0.name)' of \(name)" } ?? "a field of \(name)"
+        switch status {
+        case .unknownSchemaVersion:
+            return "\(name) has schema version \(entry.definition.schema), the write was encoded with \(facts.schema): "
+                + "ask for the definition with GET_KIND and encode with that"
+        case .wrongLength:
+            let expected = opcode == .patch ? entry.layout.dataBytes(mask: facts.mask) : entry.layout.rowBytes
+            let what = opcode == .patch ? "the masked fields" : "a row"
+            return "\(opcode) of \(name) carries \(facts.dataBytes) bytes of data, but \(what) of it "
+                + "\(opcode == .patch ? "take" : "takes") exactly \(expected): encode by the offsets of its definition"
+        case .unknownField:
+            return
+                "the presence mask names field \(ordinal ?? 0), but \(name) has \(entry.layout.fields.count) fields: "
+                + "clear the bits without a field"
+        case .invalidBool:
+            return "\(where_) is a bool: send 0 or 1"
+        case .valueTooLong:
+            return "\(where_) holds at most \(field?.max ?? 0) bytes: shorten the value"
+        case .invalidUTF8:
+            return "\(where_) is a string and must be valid UTF-8: re-encode it, or make the field bytes"
+        case .nonzeroPadding:
+            return
+                "\(where_) has bytes that are not zero behind the end of its value: fill it up to \(field?.max ?? 0) with zeros"
+        case .notOwner:
+            let owners = (0..<64).filter { (field?.owners ?? 0) >> UInt64($0) & 1 == 1 }.map(String.init)
+            return
+                "\(where_) is owned by source \(owners.joined(separator: ", ")), and this connection writes as source "
+                + "\(facts.source): leave the field out of the PATCH"
+        case .outOfMemory:
+            return "the server has no memory for this write to \(name): retract what is not needed, or give it more"
+        case .tooManyRows:
+            return "\(name) has reached 4,294,967,294 rows, the limit of a kind: spread the entities over several kinds"
+        default:
+            return "\(opcode) to \(name) was refused: \(status)"
+        }
+    }
+}
+
+extension EngineStatus {
+    var wireCode: WireErrorCode {
+        switch self {
+        case .outOfMemory: .outOfMemory
+        case .unknownKind: .unknownKind
+        case .invalidDefinition: .invalidDefinition
+        case .invalidSource: .readOnly
+        case .unknownSchemaVersion: .unknownSchemaVersion
+        case .wrongLength: .wrongLength
+        case .unknownField: .unknownField
+        case .invalidBool: .invalidBool
+        case .valueTooLong: .valueTooLong
+        case .invalidUTF8: .invalidUTF8
+        case .nonzeroPadding: .nonzeroPadding
+        case .notOwner: .notOwner
+        case .tooManyRows: .limitReached
+        case .kindExists: .schemaConflict
+        case .invalidOperation, .windowFull, .batchSealed, .nothingPending, .bufferTooSmall: .malformedMessage
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import ConvergeTransport
+import ConvergeWire
+
+extension Server {
+    /// Queues a message behind what the connection has to be sent already.
+    mutating func reply(_ slot: Int, stream: UInt16, _ message: some Message) {
+        let connection = sessions[slot].connection
+        guard let buffer = transport.reserve(connection, message.frameBytes) else {
+            counters.unsendable += 1
+            return
+        }
+        transport.commit(connection, message.encodeFrame(stream: stream, into: buffer))
+    }
+
+    /// Answers a request with an ERROR; a fatal one ends the connection.
+    mutating func refuse(
+        _ slot: Int, _ code: WireErrorCode, stream: UInt16, opcode: Opcode, kind: UInt16 = 0, fatal: Bool = false,
+        _ sentence: String
+    ) {
+        counters.requestsRefused += 1
+        reply(
+            slot, stream: stream,
+            ErrorMessage(
+                code: code, opcode: opcode.rawValue, fatal: fatal, kind: kind, repeated: 0, write: 0,
+                id: EntityID(words: (0, 0, 0, 0)), message: sentence))
+        if fatal { close(slot) }
+    }
+
+    /// Takes leave with a reason and closes.
+    mutating func dismiss(_ slot: Int, _ reason: GoodbyeReason, _ sentence: String) {
+        reply(slot, stream: 0, ServerGoodbye(reason: reason, message: sentence))
+        close(slot)
+    }
+
+    /// Ends the session; what is queued has a second to leave.
+    mutating func close(_ slot: Int) {
+        let connection = sessions[slot].connection
+        endSession(slot)
+        sessions[slot].state = .closing
+        transport.close(connection, lingerMicroseconds: ServerLimits.lingerMicroseconds)
+    }
+
+    mutating func connectionClosed(_ connection: Connection) {
+        let slot = connection.slot
+        guard slot < sessions.slots.count, sessions[slot].connection == connection else { return }
+        // Operations name their connection by its slot: none may be left when the slot is given to another.
+        if sessions[slot].lastWriteTurn == turn { applyWrites() }
+        if sessions[slot].isReading { endSession(slot) }
+        sessions.free(slot)
+    }
+
+    /// Gives up everything the session holds. Its writes stand: nothing is retracted.
+    private mutating func endSession(_ slot: Int) {
+        let connection = sessions[slot].connection
+        while let subscription = sessions[slot].subscriptions.last { endSubscription(slot, subscription.kind) }
+        sources.release(sessions[slot].source, by: connection, lastWriteTurn: sessions[slot].lastWriteTurn)
+        sessions[slot].held = []
+    }
+}

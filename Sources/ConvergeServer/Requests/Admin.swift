@@ -1,0 +1,27 @@
+import ConvergeJSON
+import ConvergeWire
+
+extension Server {
+    /// ADMIN: one JSON document in, one out, off every hot path; from this machine only, as there is no access control yet.
+    mutating func admin(_ slot: Int, _ stream: UInt16, _ message: Admin) throws(WireError) {
+        guard isLoopback(transport.peer(sessions[slot].connection)) else {
+            throw WireError(
+                .notAllowed, "ADMIN is answered on the server's own machine only: connect over its loopback address")
+        }
+        let document: JSONValue
+        do { document = try JSONValue(parsing: message.json) } catch {
+            throw WireError(.malformedMessage, "ADMIN takes a JSON document such as {\"command\":\"stats\"}: \(error)")
+        }
+        switch document["command"]?.string {
+        case "stats": reply(slot, stream: stream, AdminReply(json: statsDocument()))
+        case let other:
+            let given = other.map { "there is no ADMIN command '\($0)'" } ?? "ADMIN needs a string 'command'"
+            throw WireError(.unsupported, "\(given): the commands are 'stats'")
+        }
+    }
+}
+
+/// Whether a peer, "address:port", is on this machine.
+func isLoopback(_ peer: String) -> Bool {
+    ["127.", "[::1]:", "::1:", "[::ffff:127.", "::ffff:127."].contains { peer.hasPrefix($0) }
+}

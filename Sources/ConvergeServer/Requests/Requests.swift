@@ -1,0 +1,55 @@
+import ConvergeWire
+
+extension Server {
+    /// Handles everything but writes. The connection's earlier writes have been applied.
+    mutating func handleRequest(_ slot: Int, _ header: FrameHeader, _ payload: RawSpan) {
+        counters.requests += 1
+        guard sessions[slot].state == .open || header.opcode == .connect else {
+            refuse(
+                slot, .notConnected, stream: header.stream, opcode: header.opcode, fatal: true,
+                "\(header.opcode) came before CONNECT: send CONNECT first")
+            return
+        }
+        do {
+            try dispatch(slot, header, payload)
+        } catch {
+            refuse(slot, error.code, stream: header.stream, opcode: header.opcode, error.description)
+        }
+    }
+
+    private mutating func dispatch(_ slot: Int, _ header: FrameHeader, _ payload: RawSpan) throws(WireError) {
+        let stream = header.stream
+        switch header.opcode {
+        case .query: try query(slot, stream, Query(payload: payload))
+        case .sync: try sync(slot, stream, Sync(payload: payload))
+        case .heartbeat: try heartbeat(slot, stream, Heartbeat(payload: payload))
+        case .subscribe: try subscribe(slot, stream, Subscribe(payload: payload))
+        case .unsubscribe: try unsubscribe(slot, stream, Unsubscribe(payload: payload))
+        case .connect: try connect(slot, stream, Connect(payload: payload))
+        case .createKind: try createKind(slot, stream, CreateKind(payload: payload))
+        case .getKind: try getKind(slot, stream, GetKind(payload: payload))
+        case .listKinds: try listKinds(slot, stream, ListKinds(payload: payload))
+        case .goodbye: try goodbye(slot, stream, Goodbye(payload: payload))
+        case .admin: try admin(slot, stream, Admin(payload: payload))
+        case .sourceEpochBegin, .sourceEpochEnd, .subscribeEvents, .dropKind:
+            throw WireError(.unsupported, "\(header.opcode) is reserved and not supported by this server version yet")
+        default:
+            throw WireError(
+                .unknownOpcode, "\(header.opcode) is not a message that a client sends in protocol version 1")
+        }
+    }
+
+    private mutating func heartbeat(_ slot: Int, _ stream: UInt16, _ message: Heartbeat) {
+        reply(slot, stream: stream, HeartbeatAck(opaque: message.opaque))
+    }
+
+    private mutating func goodbye(_ slot: Int, _ stream: UInt16, _ message: Goodbye) throws(WireError) {
+        guard message.mode == 0 else {
+            throw WireError(
+                .unsupported,
+                "GOODBYE with mode \(message.mode) is not supported yet: retract the entities with RETRACT, then send mode 0"
+            )
+        }
+        close(slot)
+    }
+}

@@ -1,0 +1,131 @@
+import ConvergeSchema
+import ConvergeWire
+
+/// What `convergedb serve` was told: flag before environment before default.
+public struct ServeOptions: Sendable {
+    public var configuration = ServerConfiguration()
+    /// Asked for `--memory`: nothing is kept on disk.
+    public var inMemory = false
+    /// Asked for `--data`.
+    public var dataDirectory: String?
+
+    /// A wrong command line; `description` is a sentence that says what to change.
+    public struct UsageError: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    private struct Option {
+        let name: String
+        /// What stands behind it in the help; empty: it takes no value.
+        let value: String
+        let help: String
+        let apply: @Sendable (inout ServeOptions, String) -> String?
+
+        var variable: String {
+            "CONVERGEDB_" + String(name.dropFirst(2).map { $0 == "-" ? "_" : $0 }).uppercased()
+        }
+    }
+
+    private static let all: [Option] = [
+        Option(name: "--listen", value: "HOST:PORT", help: "address to listen on; port 0 picks one (127.0.0.1:3727)") {
+            options, text in
+            guard let address = Address(text) else {
+                return "takes HOST:PORT, such as 127.0.0.1:3727 or [::1]:3727, with a port of 0 to 65,535"
+            }
+            options.configuration.host = address.host
+            options.configuration.port = address.port
+            return nil
+        },
+        Option(name: "--memory", value: "", help: "keep everything in memory; it ends with the process") {
+            options, text in
+            guard let flag = ["1": true, "true": true, "0": false, "false": false][text] else { return "takes 1 or 0" }
+            options.inMemory = flag
+            return nil
+        },
+        Option(name: "--data", value: "DIR", help: "data directory (not in this version)") { options, text in
+            options.dataDirectory = text
+            return nil
+        },
+        Option(name: "--window-ms", value: "N", help: "coalescing window in milliseconds, 0 to 60,000 (20)") {
+            options, text in
+            guard let milliseconds = Int(text), (0...60_000).contains(milliseconds) else {
+                return "takes milliseconds, 0 to 60,000"
+            }
+            options.configuration.windowMilliseconds = milliseconds
+            return nil
+        },
+        Option(name: "--net", value: "auto|epoll", help: "how sockets are served (auto)") { _, text in
+            ["auto", "epoll"].contains(text) ? nil : "takes auto or epoll; this version has no other"
+        },
+    ]
+
+    /// - Parameters:
+    ///   - arguments: behind `serve`.
+    ///   - environment: `CONVERGEDB_LISTEN` stands for `--listen`, and so on.
+    public init(arguments: [String], environment: [String: String]) throws(UsageError) {
+        for option in ServeOptions.all {
+            guard let text = environment[option.variable] else { continue }
+            try set(option, named: option.variable, text)
+        }
+        var rest = arguments[...]
+        while let argument = rest.popFirst() {
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard let option = ServeOptions.all.first(where: { $0.name == parts[0] }) else {
+                let names = ServeOptions.all.map(\.name) + ["--help"]
+                let what = argument.hasPrefix("-") ? "unknown flag" : "unexpected argument"
+                throw UsageError(
+                    description:
+                        "\(what) \(Sentence.quote(parts[0]))\(Sentence.suggestion(for: parts[0], among: names))"
+                        + " (convergedb serve --help lists them all)")
+            }
+            if parts.count == 2 {
+                try set(option, named: option.name, parts[1])
+            } else if option.value.isEmpty {
+                try set(option, named: option.name, "1")
+            } else if let value = rest.popFirst() {
+                try set(option, named: option.name, value)
+            } else {
+                throw UsageError(description: "\(option.name) needs a value: \(option.name) \(option.value)")
+            }
+        }
+        guard !inMemory || dataDirectory == nil else {
+            throw UsageError(description: "--memory and --data exclude each other: give one of them")
+        }
+        guard inMemory else {
+            throw UsageError(
+                description: "this version keeps everything in memory and has no data directory yet: "
+                    + "start it with --memory\(dataDirectory == nil ? "" : " instead of --data")")
+        }
+    }
+
+    private mutating func set(_ option: Option, named name: String, _ text: String) throws(UsageError) {
+        if let complaint = option.apply(&self, text) {
+            throw UsageError(description: "\(name) \(complaint); got \(Sentence.quote(text))")
+        }
+    }
+
+    /// The flags, one a line.
+    public static var help: String {
+        all.map { option in
+            let flag = option.value.isEmpty ? option.name : "\(option.name) \(option.value)"
+            return "  \(flag)\(String(repeating: " ", count: max(1, 22 - flag.utf8.count)))\(option.help)"
+        }.joined(separator: "\n")
+    }
+}
+
+/// `HOST:PORT`, with an IPv6 host in brackets.
+struct Address {
+    let host: String
+    let port: UInt16
+
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty, !host.contains("[") else { return nil }
+        self.host = String(host)
+        self.port = port
+    }
+}

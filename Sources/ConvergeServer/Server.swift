@@ -1,0 +1,144 @@
+import ConvergeEngine
+import ConvergeSchema
+import ConvergeTransport
+import ConvergeWire
+
+/// A ConvergeDB server in memory: one thread, one partition. `run` is the whole of it, in the order a byte travels.
+///
+///     poll -> decode -> apply -> window due: seal -> encode -> install -> fan-out -> catch-up -> replies
+///
+/// What each step does stands in a file of its name; what they share are the stored properties here.
+public struct Server: ~Copyable {
+    let configuration: ServerConfiguration
+    var transport: Transport
+    var engine: Engine
+    var registry = KindRegistry()
+    var operations: OperationBuffer
+    var sessions = SessionTable()
+    var sources = SourceTable()
+    var greetings = GreetingQueue()
+    var readers = LiveReaders()
+    var catchUps = CatchUpPump()
+    var window: Window
+    var waiting: [WaitingRequest] = []
+    var notifications = FlushedNotifications()
+    var slowReaders: [(Connection, String)] = []
+    var reports = ReportTimer()
+    var heldSlots: [Int] = []
+    var counters = ServerCounters()
+    let lineage: UInt64
+    let stopFlag = StopFlag()
+
+    /// Monotonic microseconds, read once a turn.
+    var now: Int64
+    /// Counts turns of the loop.
+    var turn: UInt64 = 0
+
+    /// The port it listens on.
+    public let port: UInt16
+
+    /// Listens; connections are served by `run`.
+    /// - Throws: `ServerError`, a sentence: the address is not to be had, or memory is not.
+    public init(_ configuration: ServerConfiguration) throws(ServerError) {
+        var transport = try Server.makeTransport(configuration)
+        let engine = try Server.makeEngine(configuration)
+        let port = try Server.listen(&transport, configuration)
+        self.init(configuration, transport, engine, port: port)
+    }
+
+    private init(
+        _ configuration: ServerConfiguration, _ transport: consuming Transport, _ engine: consuming Engine, port: UInt16
+    ) {
+        self.transport = transport
+        self.engine = engine
+        self.port = port
+        self.configuration = configuration
+        operations = OperationBuffer(capacity: 2 * ServerLimits.operationsPerApply)
+        window = Window(milliseconds: configuration.windowMilliseconds)
+        lineage = .random(in: 1...UInt64.max)
+        now = Transport.now()
+        counters.startedAt = now
+    }
+
+    private static func makeTransport(_ configuration: ServerConfiguration) throws(ServerError) -> Transport {
+        let options = TransportOptions(
+            connectionsMax: configuration.connectionsMax, messageMax: ServerLimits.frameBytes,
+            queueLow: ServerLimits.queueLow)
+        do { return try Transport(options) } catch { throw ServerError(error.description) }
+    }
+
+    private static func makeEngine(_ configuration: ServerConfiguration) throws(ServerError) -> Engine {
+        let seed = UInt64.random(in: 0...UInt64.max)
+        do { return try Engine(hashSeed: seed, pendingBytesMax: configuration.pendingBytesMax) } catch {
+            throw ServerError("the engine could not start: \(error)")
+        }
+    }
+
+    private static func listen(
+        _ transport: inout Transport, _ configuration: ServerConfiguration
+    ) throws(ServerError) -> UInt16 {
+        do { return try transport.listen(host: configuration.host, port: configuration.port) } catch {
+            throw ServerError(error.description)
+        }
+    }
+
+    /// Stops the server from any thread.
+    public var stopper: Stopper { Stopper(flag: stopFlag, waker: transport.waker) }
+
+    /// Serves until it is stopped, then takes leave of everyone.
+    /// - Throws: `ServerError` when the transport cannot go on.
+    public mutating func run() throws(ServerError) {
+        while !stopFlag.isRaised {
+            let events = try poll(timeoutMicroseconds: idleMicroseconds())
+            for index in 0..<events { handle(index) }
+            resumeHeld()
+            applyWrites()
+            if window.isDue(at: now) { flush() }
+            pumpCatchUps()
+            sendHeldReports()
+            expireGreetings()
+        }
+        try shutDown()
+    }
+
+    /// Sends what the last turn queued and waits for events.
+    mutating func poll(timeoutMicroseconds: Int64) throws(ServerError) -> Int {
+        let events: Int
+        do { events = try transport.poll(timeoutMicroseconds: timeoutMicroseconds) } catch {
+            throw ServerError(error.description)
+        }
+        now = Transport.now()
+        turn += 1
+        return events
+    }
+
+    /// Until the next thing that time brings about; -1: nothing.
+    private func idleMicroseconds() -> Int64 {
+        if catchUps.canProceed || canResumeHeld { return 0 }
+        var next = Int64.max
+        if let deadline = window.deadline { next = min(next, deadline) }
+        if let deadline = greetings.nextDeadline { next = min(next, deadline) }
+        if let deadline = reports.deadline { next = min(next, deadline) }
+        return next == .max ? -1 : max(0, next - Transport.now())
+    }
+
+    private mutating func handle(_ index: Int) {
+        let event = transport.event(index)
+        switch event.kind {
+        case .accepted:
+            let deadline = now + ServerLimits.greetingMicroseconds
+            sessions.open(event.connection)
+            greetings.append(event.connection, deadline: deadline)
+        case .received: receive(index, event)
+        case .closed: connectionClosed(event.connection)
+        case .connected, .drained, .woken: break
+        }
+    }
+}
+
+/// Why a server cannot start or go on; `description` is a sentence that says what to change.
+public struct ServerError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,34 @@
+/// What the server counts since it started, for ADMIN stats.
+struct ServerCounters {
+    /// Monotonic microseconds.
+    var startedAt: Int64 = 0
+    /// Of the last installed flush.
+    var sequence: UInt64 = 0
+    /// Windows closed, those in which nothing changed included.
+    var flush: UInt64 = 0
+    /// Flushes put off for lack of memory.
+    var flushesPostponed: UInt64 = 0
+    var requests: UInt64 = 0
+    var requestsRefused: UInt64 = 0
+    /// Writes that could not be decoded; a BATCH counts one.
+    var malformed: UInt64 = 0
+    /// Notifications queued from flushes, one for each reader.
+    var delivered: UInt64 = 0
+    /// Notifications queued by catch-up.
+    var caughtUp: UInt64 = 0
+    /// Readers moved to catch-up by a flush larger than their buffer (R5).
+    var movedToCatchUp: UInt64 = 0
+    /// Catch-up steps put off for lack of memory.
+    var catchUpsPostponed: UInt64 = 0
+    /// Disconnected as R5 says.
+    var slowReaders: UInt64 = 0
+    /// Subscriptions now.
+    var subscriptions = 0
+    /// Messages that found no memory or a connection that is closing.
+    var unsendable: UInt64 = 0
+}
+
+extension Server {
+    /// Version of the program.
+    public static let version = "0.1.0"
+}

@@ -1,0 +1,52 @@
+import ConvergeTransport
+import ConvergeWire
+
+/// One connection, from its accept to its CLOSED event.
+///
+///     greeting ──CONNECT──▶ open ──┐
+///         └────────────────────────┴──▶ closing ──CLOSED──▶ free
+///
+/// A closing session holds nothing any more: no source, no subscription, nothing that waits.
+struct Session {
+    enum State { case free, greeting, open, closing }
+
+    var state = State.free
+    var connection = Connection.none
+
+    /// 0...63, or 255: it may not write.
+    var source = ServerLimits.readOnlySource
+
+    /// Ordinal of the connection's last write (W4).
+    var writes: UInt64 = 0
+    /// Writes that were refused.
+    var refused: UInt64 = 0
+    /// Turn of the last write, to know whether the open window can hold it.
+    var lastWriteTurn: UInt64 = 0
+    var reports = RefusalReports()
+
+    var subscriptions: [Subscription] = []
+    /// Sum of the buffers of its subscriptions: they share the connection's queue (R5).
+    var notificationsMax = 0
+
+    /// Requests that wait for the open window's flush.
+    var waiting = 0
+    /// Whole frames received while the connection would not take its replies.
+    var held: [UInt8] = []
+
+    /// Bytes a frame's payload may have.
+    var payloadMax: Int {
+        (state == .open ? ServerLimits.frameBytes : WireLimits.frameBytesBeforeConnect) - FrameHeader.bytes
+    }
+
+    var isReading: Bool { state == .greeting || state == .open }
+    var applied: UInt64 { writes - refused }
+}
+
+/// A connection's state subscription of one kind.
+struct Subscription {
+    let kind: UInt16
+    /// Its buffer in notifications (R5).
+    let notifications: Int
+    /// Index into `LiveReaders.classes`.
+    let `class`: Int
+}

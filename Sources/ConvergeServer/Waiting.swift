@@ -1,0 +1,43 @@
+import ConvergeTransport
+import ConvergeWire
+
+/// A request that is answered when the open window has been flushed.
+struct WaitingRequest {
+    enum Request {
+        /// The counts are those of the moment it came.
+        case sync(Synced)
+        case query(Query)
+    }
+
+    let connection: Connection
+    let stream: UInt16
+    let request: Request
+}
+
+extension Server {
+    /// Whether the open window can hold writes of this connection: they are not installed yet. Everything decoded has
+    /// been applied.
+    func mustWait(_ slot: Int) -> Bool {
+        window.isOpen && sessions[slot].lastWriteTurn >= window.openedTurn
+    }
+
+    mutating func wait(_ slot: Int, _ stream: UInt16, _ request: WaitingRequest.Request) {
+        sessions[slot].waiting += 1
+        waiting.append(WaitingRequest(connection: sessions[slot].connection, stream: stream, request: request))
+    }
+
+    /// After a flush: everyone who waits waited for it.
+    mutating func answerWaiting() {
+        guard !waiting.isEmpty else { return }
+        let answered = waiting
+        waiting.removeAll(keepingCapacity: true)
+        for request in answered where sessions.isReading(request.connection) {
+            let slot = request.connection.slot
+            sessions[slot].waiting -= 1
+            switch request.request {
+            case .sync(let synced): answer(slot, request.stream, synced)
+            case .query(let query): answer(slot, request.stream, query)
+            }
+        }
+    }
+}
