@@ -1,0 +1,162 @@
+/*
+ * model.c - writes into the open window: W1-W3, W5, W6, and the parts every rule leans on.
+ */
+#include "model.h"
+#include "grow.h"
+#include <string.h>
+
+model *model_create(void) {
+    return model_zeroed(sizeof(model));
+}
+
+static void entity_destroy(model_entity *entity) {
+    free(entity->installed.data);
+    free(entity->sealed.data);
+    free(entity->pending.data);
+    free(entity->past);
+    free(entity);
+}
+
+void model_destroy(model *m) {
+    for (size_t k = 0; k < m->kind_count; k++) {
+        model_kind *kind = m->kinds[k];
+        for (size_t i = 0; i < kind->entity_count; i++) entity_destroy(kind->entities[i]);
+        free(kind->entities);
+        free(kind->window);
+        free(kind->batch);
+        free(kind);
+    }
+    free(m);
+}
+
+model_kind *model_kind_create(model *m, uint16_t number, const cvg_definition *definition) {
+    if (m->kind_count == MODEL_KINDS_MAX) abort();
+    model_kind *kind = model_zeroed(sizeof *kind);
+    kind->number = number;
+    kind->field_count = definition->field_count;
+    kind->schema = definition->schema;
+    for (unsigned f = 0; f < definition->field_count; f++) {
+        kind->fields[f] = definition->fields[f];
+        kind->sizes[f] = model_field_bytes(&definition->fields[f]);
+        kind->offsets[f] = kind->bytes;
+        kind->bytes += kind->sizes[f];
+        kind->all_fields |= UINT64_C(1) << f;
+    }
+    m->kinds[m->kind_count++] = kind;
+    return kind;
+}
+
+model_kind *model_kind_find(const model *m, uint16_t number) {
+    for (size_t k = 0; k < m->kind_count; k++)
+        if (m->kinds[k]->number == number) return m->kinds[k];
+    return NULL;
+}
+
+static unsigned bucket_of(const uint8_t id[CVG_ID_BYTES]) {
+    unsigned hash = 0;
+    for (unsigned i = 0; i < CVG_ID_BYTES; i++) hash = hash * 31 + id[i];
+    return hash % MODEL_BUCKETS;
+}
+
+model_entity *model_find(const model_kind *kind, const uint8_t id[CVG_ID_BYTES]) {
+    model_entity *entity = kind->buckets[bucket_of(id)];
+    while (entity != NULL && memcmp(entity->id, id, CVG_ID_BYTES) != 0) entity = entity->next;
+    return entity;
+}
+
+static model_entity *find_or_add(model_kind *kind, const uint8_t id[CVG_ID_BYTES]) {
+    model_entity *entity = model_find(kind, id);
+    if (entity != NULL) return entity;
+    entity = model_zeroed(sizeof *entity);
+    memcpy(entity->id, id, CVG_ID_BYTES);
+    entity->kind = kind;
+    entity->installed.data = model_zeroed(kind->bytes);
+    entity->sealed.data = model_zeroed(kind->bytes);
+    entity->pending.data = model_zeroed(kind->bytes);
+    entity->next = kind->buckets[bucket_of(id)];
+    kind->buckets[bucket_of(id)] = entity;
+    entity->index = kind->entity_count;
+    MODEL_PUSH(kind->entities, kind->entity_count, kind->entity_capacity, entity);
+    return entity;
+}
+
+const model_state *model_latest(const model_entity *entity) {
+    if (entity->in_window) return &entity->pending;
+    return entity->in_batch ? &entity->sealed : &entity->installed;
+}
+
+/* The entity's pending state, opened on its first write in the window. */
+static model_state *open_pending(model_entity *entity) {
+    if (!entity->in_window) {
+        model_copy_state(entity->kind, &entity->pending, model_latest(entity));
+        entity->in_window = true;
+        MODEL_PUSH(entity->kind->window, entity->kind->window_count, entity->kind->window_capacity, entity);
+    }
+    return &entity->pending;
+}
+
+/* W1, W2, W5: `data` holds the fields of `mask`, packed; those the source may not write are skipped. */
+static void write_fields(model_entity *entity, const cvg_op *op, uint64_t mask) {
+    const model_kind *kind = entity->kind;
+    model_state *state = open_pending(entity);
+    state->source_set |= UINT64_C(1) << op->source;
+    const uint8_t *value = op->data;
+    for (unsigned f = 0; f < kind->field_count; f++) {
+        if (!(mask >> f & 1)) continue;
+        if (model_may_write(&kind->fields[f], op->source))
+            memcpy(state->data + kind->offsets[f], value, kind->sizes[f]);
+        value += kind->sizes[f];
+    }
+}
+
+static bool is_zero(const uint8_t *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (bytes[i] != 0) return false;
+    return true;
+}
+
+/* W5, on_retract: clear. `source` has just left the set, which is not empty. */
+static void clear_orphans(model *m, const model_kind *kind, model_state *state, unsigned source) {
+    for (unsigned f = 0; f < kind->field_count; f++) {
+        const cvg_field *field = &kind->fields[f];
+        bool was_owner = field->owners != 0 && (field->owners >> source & 1) != 0;
+        if (field->on_retract != CVG_CLEAR || !was_owner || (field->owners & state->source_set) != 0) continue;
+        uint8_t *value = state->data + kind->offsets[f];
+        if (!is_zero(value, kind->sizes[f])) m->counts.clears++;
+        memset(value, 0, kind->sizes[f]);
+    }
+}
+
+/* W3 */
+static void retract(model *m, model_kind *kind, const cvg_op *op) {
+    uint64_t bit = UINT64_C(1) << op->source;
+    model_entity *entity = model_find(kind, op->id);
+    if (entity == NULL || (model_latest(entity)->source_set & bit) == 0) return;
+    model_state *state = open_pending(entity);
+    state->source_set &= ~bit;
+    if (state->source_set == 0)
+        memset(state->data, 0, kind->bytes);
+    else
+        clear_orphans(m, kind, state, op->source);
+}
+
+model_verdict model_apply(model *m, const cvg_op *op) {
+    model_verdict result = model_check(m, op);
+    if (result.status != CVG_OK) {
+        m->counts.refused++;
+        return result;
+    }
+    m->counts.applied++;
+    model_kind *kind = model_kind_find(m, op->kind);
+    if (op->code == CVG_RETRACT)
+        retract(m, kind, op);
+    else
+        write_fields(find_or_add(kind, op->id), op, op->code == CVG_PATCH ? op->mask : kind->all_fields);
+    return result;
+}
+
+uint64_t model_window_rows(const model *m) {
+    uint64_t rows = 0;
+    for (size_t k = 0; k < m->kind_count; k++) rows += m->kinds[k]->window_count;
+    return rows;
+}

@@ -1,0 +1,138 @@
+/*
+ * model.h - a naive reference of one partition: what semantics.md says, and nothing about how to do it fast.
+ *
+ * An entity is three plain states, copied whole:
+ *
+ *      installed  --first write-->  pending  --model_seal-->  sealed  --model_install-->  installed
+ *      (queries see it, F3)         (open window)             (the batch, F2)
+ *
+ * 1. A pending state starts as a copy of the sealed one if the entity is in the sealed batch, else of the installed
+ * (F2).
+ * 2. The data of a state whose source set is empty is all zero, at once: a later write starts from zero (W2, W6).
+ * 3. While a batch is sealed, `installed` does not move; at the next seal it is the base of every pending state.
+ * 4. Every installed change leaves an entry in the entity's past, so that any sequence can be asked about (R3, R4).
+ *
+ * The model takes only types and numbers from converge.h. Running out of memory aborts: it is a test.
+ */
+#ifndef CONVERGE_MODEL_H
+#define CONVERGE_MODEL_H
+
+#include "converge.h"
+
+enum { MODEL_BUCKETS = 256, MODEL_KINDS_MAX = 16, MODEL_NO_FIELD = 65535 };
+
+typedef struct model_state {
+    uint8_t *data; /* the kind's bytes; all zero unless alive */
+    uint64_t source_set;
+    uint64_t version;
+    uint8_t presence; /* cvg_presence; a pending state is alive or not by its source set alone */
+} model_state;
+
+typedef struct model_past {
+    uint64_t sequence;
+    uint64_t version;
+    uint8_t presence;
+} model_past;
+
+typedef struct model_kind model_kind;
+
+typedef struct model_entity {
+    uint8_t id[CVG_ID_BYTES];
+    model_kind *kind;
+    size_t index; /* in kind->entities */
+    model_state installed, sealed, pending;
+    bool in_batch, in_window;
+    model_past *past; /* notifiable changes only, by rising sequence */
+    size_t past_count, past_capacity;
+    struct model_entity *next; /* of the same bucket */
+} model_entity;
+
+/* `entity->installed` is the state before, `entity->sealed` the state after. */
+typedef struct model_change {
+    model_entity *entity;
+    uint64_t changed;
+    uint8_t what;   /* cvg_what */
+    uint8_t reason; /* cvg_reason */
+} model_change;
+
+struct model_kind {
+    uint16_t number;
+    uint16_t field_count;
+    uint8_t schema;
+    uint32_t bytes;      /* of row data */
+    uint64_t all_fields; /* one bit for each field */
+    cvg_field fields[CVG_FIELDS_MAX];
+    uint32_t offsets[CVG_FIELDS_MAX];
+    uint32_t sizes[CVG_FIELDS_MAX];
+
+    model_entity **entities; /* every id an accepted write has touched, in that order */
+    size_t entity_count, entity_capacity;
+    model_entity *buckets[MODEL_BUCKETS];
+
+    model_entity **window; /* pending entities, by first write */
+    size_t window_count, window_capacity;
+    model_change *batch; /* of the sealed window, in the same order */
+    size_t batch_count, batch_capacity;
+    uint64_t notified_sequence; /* of the last installed flush that changed data or existence in this kind */
+};
+
+/* Counted as cvg_stats counts, and what a test must have seen happen. */
+typedef struct model_counts {
+    uint64_t applied, refused;
+    uint64_t created, updated, deleted, revived, deduplicated, flushes;
+    uint64_t source_changes; /* sealed rows of which only the source set changed */
+    uint64_t no_trace;       /* of the deduplicated: created and retracted inside one window */
+    uint64_t unchanged;      /* of the deduplicated: alive before and after with the same bytes */
+    uint64_t clears;         /* non-zero fields made zero because their last owner retracted (W5) */
+} model_counts;
+
+typedef struct model {
+    model_kind *kinds[MODEL_KINDS_MAX];
+    size_t kind_count;
+    bool sealed;                 /* a batch waits for model_install */
+    uint64_t sequence;           /* of the last sealed flush */
+    uint64_t installed_sequence; /* of the last installed one */
+    model_counts counts;
+} model;
+
+typedef struct model_verdict {
+    int status;     /* CVG_OK, or why the write is refused */
+    uint16_t field; /* ordinal of the first field at fault, or MODEL_NO_FIELD */
+} model_verdict;
+
+model *model_create(void);
+void model_destroy(model *m);
+
+model_kind *model_kind_create(model *m, uint16_t number, const cvg_definition *definition);
+model_kind *model_kind_find(const model *m, uint16_t number);                     /* NULL: none */
+model_entity *model_find(const model_kind *kind, const uint8_t id[CVG_ID_BYTES]); /* NULL: never written */
+
+/* One write (W1-W6). */
+model_verdict model_apply(model *m, const cvg_op *op);
+
+/* Whether the write is acceptable; changes nothing. */
+model_verdict model_check(const model *m, const cvg_op *op);
+
+uint64_t model_window_rows(const model *m);
+
+/* Closes the window: fills the batch of every kind. False, changing nothing: no window is open, or a batch waits. */
+bool model_seal(model *m);
+uint64_t model_batch_rows(const model *m);
+void model_install(model *m);
+
+/* The state that the next write would change: pending, else sealed, else installed. */
+const model_state *model_latest(const model_entity *entity);
+
+/* The entity as the flush `sequence` left it; presence CVG_NOT_FOUND before its first change. */
+model_past model_at(const model_entity *entity, uint64_t sequence);
+
+uint64_t model_alive(const model_kind *kind);
+uint64_t model_tombstones(const model_kind *kind);
+void model_source_entities(const model *m, uint64_t counts[CVG_SOURCES]);
+
+/* Values (K3, K4). */
+uint32_t model_field_bytes(const cvg_field *field);
+bool model_utf8_valid(const uint8_t *bytes, size_t count);
+bool model_may_write(const cvg_field *field, unsigned source); /* W5 */
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * window.c - the end of a window: what really changed (W7, W8), and its installation (F2, F3).
+ */
+#include "grow.h"
+#include "model.h"
+
+static uint64_t fields_that_differ(const model_kind *kind, const uint8_t *before, const uint8_t *after) {
+    uint64_t changed = 0;
+    for (unsigned f = 0; f < kind->field_count; f++)
+        if (memcmp(before + kind->offsets[f], after + kind->offsets[f], kind->sizes[f]) != 0)
+            changed |= UINT64_C(1) << f;
+    return changed;
+}
+
+/* What the window did to the entity; 0: nothing. The base is the installed state, for the previous batch is in. */
+static uint8_t what_happened(const model_entity *entity, uint64_t *changed) {
+    const model_state *before = &entity->installed, *after = &entity->pending;
+    bool was = before->presence == CVG_ALIVE, is = after->source_set != 0;
+    *changed = 0;
+    if (!was && !is) return 0;
+    if (was && !is) return CVG_DELETED;
+    if (!was) {
+        *changed = entity->kind->all_fields;
+        return CVG_CREATED;
+    }
+    *changed = fields_that_differ(entity->kind, before->data, after->data);
+    if (*changed != 0) return CVG_UPDATED;
+    return before->source_set != after->source_set ? CVG_SOURCE_CHANGE : 0;
+}
+
+static void count_change(model *m, const model_entity *entity, uint8_t what) {
+    model_counts *counts = &m->counts;
+    switch (what) {
+    case CVG_CREATED:
+        counts->created++;
+        counts->revived += entity->installed.presence == CVG_TOMBSTONE;
+        break;
+    case CVG_UPDATED:
+        counts->updated++;
+        break;
+    case CVG_DELETED:
+        counts->deleted++;
+        break;
+    case CVG_SOURCE_CHANGE:
+        counts->source_changes++;
+        break;
+    default:
+        counts->deduplicated++;
+        if (entity->installed.presence == CVG_ALIVE)
+            counts->unchanged++;
+        else
+            counts->no_trace++;
+    }
+}
+
+static void seal_entity(model *m, model_entity *entity) {
+    model_kind *kind = entity->kind;
+    uint64_t changed;
+    uint8_t what = what_happened(entity, &changed);
+    count_change(m, entity, what);
+    entity->in_window = false;
+    if (what == 0) return;
+    model_copy_state(kind, &entity->sealed, &entity->pending);
+    entity->sealed.presence = what == CVG_DELETED ? CVG_TOMBSTONE : CVG_ALIVE;
+    entity->sealed.version = entity->installed.version + (what != CVG_SOURCE_CHANGE);
+    entity->in_batch = true;
+    model_change change = {.entity = entity, .changed = changed, .what = what};
+    change.reason = what == CVG_DELETED ? CVG_REASON_RETRACT : 0;
+    MODEL_PUSH(kind->batch, kind->batch_count, kind->batch_capacity, change);
+}
+
+uint64_t model_batch_rows(const model *m) {
+    uint64_t rows = 0;
+    for (size_t k = 0; k < m->kind_count; k++) rows += m->kinds[k]->batch_count;
+    return rows;
+}
+
+bool model_seal(model *m) {
+    if (m->sealed || model_window_rows(m) == 0) return false;
+    for (size_t k = 0; k < m->kind_count; k++) {
+        model_kind *kind = m->kinds[k];
+        for (size_t i = 0; i < kind->window_count; i++) seal_entity(m, kind->window[i]);
+        kind->window_count = 0;
+    }
+    if (model_batch_rows(m) > 0) {
+        m->sequence++;
+        m->counts.flushes++;
+    }
+    m->sealed = true;
+    return true;
+}
+
+static void install_change(model *m, const model_change *change) {
+    model_entity *entity = change->entity;
+    model_copy_state(entity->kind, &entity->installed, &entity->sealed);
+    entity->in_batch = false;
+    if (change->what == CVG_SOURCE_CHANGE) return;
+    model_past past = {m->sequence, entity->sealed.version, entity->sealed.presence};
+    MODEL_PUSH(entity->past, entity->past_count, entity->past_capacity, past);
+    entity->kind->notified_sequence = m->sequence;
+}
+
+void model_install(model *m) {
+    for (size_t k = 0; k < m->kind_count; k++) {
+        model_kind *kind = m->kinds[k];
+        for (size_t i = 0; i < kind->batch_count; i++) install_change(m, &kind->batch[i]);
+        kind->batch_count = 0;
+    }
+    m->installed_sequence = m->sequence;
+    m->sealed = false;
+}
+
+model_past model_at(const model_entity *entity, uint64_t sequence) {
+    for (size_t i = entity->past_count; i > 0; i--)
+        if (entity->past[i - 1].sequence <= sequence) return entity->past[i - 1];
+    return (model_past){.presence = CVG_NOT_FOUND};
+}
+
+static uint64_t count_presence(const model_kind *kind, uint8_t presence) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < kind->entity_count; i++) count += kind->entities[i]->installed.presence == presence;
+    return count;
+}
+
+uint64_t model_alive(const model_kind *kind) {
+    return count_presence(kind, CVG_ALIVE);
+}
+uint64_t model_tombstones(const model_kind *kind) {
+    return count_presence(kind, CVG_TOMBSTONE);
+}
+
+void model_source_entities(const model *m, uint64_t counts[CVG_SOURCES]) {
+    memset(counts, 0, CVG_SOURCES * sizeof *counts);
+    for (size_t k = 0; k < m->kind_count; k++)
+        for (size_t i = 0; i < m->kinds[k]->entity_count; i++)
+            for (uint64_t set = m->kinds[k]->entities[i]->installed.source_set, s = 0; set != 0; set >>= 1, s++)
+                counts[s] += set & 1;
+}

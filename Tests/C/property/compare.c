@@ -1,0 +1,249 @@
+/*
+ * compare.c - the engine beside the model: batch, table, queries, frames.
+ */
+#include "frames.h"
+#include "grow.h"
+#include "run.h"
+
+static void compare_change(const run *r, const model_kind *kind, const model_change *expected, const cvg_change *got) {
+    const model_entity *entity = expected->entity;
+    const uint8_t *id = entity->id;
+    if (memcmp(id, got->id, CVG_ID_BYTES) != 0) {
+        trace(r, "batch order: got id %s", id_text(got->id));
+        fail(r, "batch: changes of kind %u are not in the order of first writes; expected id %s", kind->number,
+             id_text(id));
+    }
+    EQUAL(r, "batch: what", id, expected->what, got->what);
+    EQUAL(r, "batch: source set", id, entity->sealed.source_set, got->source_set);
+    EQUAL(r, "batch: version", id, entity->sealed.version, got->version);
+    EQUAL(r, "batch: changed", id, expected->changed, got->changed);
+    if (expected->what == CVG_DELETED) {
+        EQUAL(r, "batch: reason", id, expected->reason, got->reason);
+        REQUIRE(r, got->data == NULL, "batch: a deletion of kind %u has data; id %s", kind->number, id_text(id));
+    } else {
+        equal_bytes(r, kind, "batch: data", id, entity->sealed.data, got->data);
+    }
+    if (expected->what == CVG_CREATED)
+        REQUIRE(r, got->previous == NULL, "batch: a creation in kind %u has a previous; id %s", kind->number,
+                id_text(id));
+    else
+        equal_bytes(r, kind, "batch: previous", id, entity->installed.data, got->previous);
+}
+
+void compare_batch(const run *r) {
+    EQUAL(r, "batch: sequence", NULL, r->model->sequence, cvg_batch_sequence(r->batch));
+    for (size_t k = 0; k < r->model->kind_count; k++) {
+        const model_kind *kind = r->model->kinds[k];
+        EQUAL(r, "batch: changes", NULL, kind->batch_count, cvg_batch_changes(r->batch, kind->number));
+        for (size_t i = 0; i < kind->batch_count; i++) {
+            cvg_change change;
+            memset(&change, 0xA5, sizeof change);
+            cvg_batch_change(r->batch, kind->number, i, &change);
+            compare_change(r, kind, &kind->batch[i], &change);
+        }
+    }
+}
+
+static void compare_row(const run *r, const model_entity *entity, const cvg_row *row) {
+    const model_state *state = &entity->installed;
+    REQUIRE(r, memcmp(entity->id, row->id, CVG_ID_BYTES) == 0, "row: another id than asked for: %s", id_text(row->id));
+    EQUAL(r, "row: presence", entity->id, state->presence, row->presence);
+    EQUAL(r, "row: version", entity->id, state->version, row->version);
+    EQUAL(r, "row: source set", entity->id, state->source_set, row->source_set);
+    if (state->presence == CVG_ALIVE) {
+        EQUAL(r, "row: schema", entity->id, entity->kind->schema, row->schema);
+        EQUAL(r, "row: data bytes", entity->id, entity->kind->bytes, row->data_bytes);
+        equal_bytes(r, entity->kind, "row: data", entity->id, state->data, row->data);
+    } else {
+        REQUIRE(r, row->data == NULL, "row: a tombstone has data; id %s", id_text(entity->id));
+    }
+}
+
+static void compare_scan(const run *r, const model_kind *kind) {
+    uint64_t cursor = 0, rows = 0;
+    cvg_row row;
+    uint8_t *seen = model_zeroed(kind->entity_count + 1);
+    while (cvg_scan(r->engine, kind->number, &cursor, &row)) {
+        const model_entity *entity = model_find(kind, row.id);
+        REQUIRE(r, entity != NULL, "scan: kind %u has an entity nobody wrote: %s", kind->number, id_text(row.id));
+        REQUIRE(r, !seen[entity->index], "scan: kind %u has an entity twice: %s", kind->number, id_text(row.id));
+        seen[entity->index] = 1;
+        compare_row(r, entity, &row);
+        rows++;
+    }
+    for (size_t i = 0; i < kind->entity_count; i++)
+        REQUIRE(r, seen[i] || kind->entities[i]->installed.presence == CVG_NOT_FOUND, "scan: kind %u lacks id %s",
+                kind->number, id_text(kind->entities[i]->id));
+    EQUAL(r, "scan: rows", NULL, model_alive(kind) + model_tombstones(kind), rows);
+    EQUAL(r, "entities of the kind", NULL, model_alive(kind), cvg_kind_entities(r->engine, kind->number));
+    free(seen);
+}
+
+static void compare_statistics(const run *r) {
+    const model *m = r->model;
+    const model_counts *counts = &m->counts;
+    uint64_t alive = 0, tombstones = 0, catchups = 0;
+    for (size_t k = 0; k < m->kind_count; k++) {
+        alive += model_alive(m->kinds[k]);
+        tombstones += model_tombstones(m->kinds[k]);
+    }
+    for (size_t i = 0; i < READERS_MAX; i++) catchups += r->readers[i].kind != NULL && r->readers[i].catchup != NULL;
+    cvg_stats stats;
+    cvg_stats_read(r->engine, &stats);
+    EQUAL(r, "statistics: entities", NULL, alive, stats.entities);
+    EQUAL(r, "statistics: tombstones", NULL, tombstones, stats.tombstones);
+    EQUAL(r, "statistics: applied", NULL, counts->applied, stats.applied);
+    EQUAL(r, "statistics: refused", NULL, counts->refused, stats.refused);
+    EQUAL(r, "statistics: pending rows", NULL, model_window_rows(m), stats.pending_rows);
+    EQUAL(r, "statistics: sequence", NULL, m->sequence, stats.sequence);
+    EQUAL(r, "statistics: catch-ups", NULL, catchups, stats.catchups);
+    uint64_t bound = r->world.shape.pending_bytes_max;
+    EQUAL(r, "statistics: pending bound", NULL, bound != 0 ? bound : 64u << 20, stats.pending_bytes_max);
+    REQUIRE(r, stats.pending_bytes_peak >= stats.pending_bytes, "statistics: the peak of pending bytes is below them");
+    REQUIRE(r, stats.segment_bytes >= kept_capacity(r), "statistics: segment bytes are less than those retained");
+    REQUIRE(r, stats.memory_bytes >= stats.segment_bytes, "statistics: memory is less than its segments");
+    if (m->sealed) return; /* whether these count at seal or at install is not promised */
+    EQUAL(r, "statistics: created", NULL, counts->created, stats.created);
+    EQUAL(r, "statistics: updated", NULL, counts->updated, stats.updated);
+    EQUAL(r, "statistics: deleted", NULL, counts->deleted, stats.deleted);
+    EQUAL(r, "statistics: revived", NULL, counts->revived, stats.revived);
+    EQUAL(r, "statistics: deduplicated", NULL, counts->deduplicated, stats.deduplicated);
+    EQUAL(r, "statistics: flushes", NULL, counts->flushes, stats.flushes);
+}
+
+void compare_installed(const run *r) {
+    uint64_t sources[CVG_SOURCES];
+    for (size_t k = 0; k < r->model->kind_count; k++) compare_scan(r, r->model->kinds[k]);
+    model_source_entities(r->model, sources);
+    for (unsigned s = 0; s < CVG_SOURCES; s++)
+        EQUAL(r, "entities of a source", NULL, sources[s], cvg_source_entities(r->engine, (uint8_t)s));
+    cvg_pending pending = cvg_pending_size(r->engine);
+    EQUAL(r, "pending rows", NULL, model_window_rows(r->model), pending.rows);
+    REQUIRE(r, (pending.rows == 0) == (pending.bytes == 0), "pending rows %llu but bytes %llu",
+            (unsigned long long)pending.rows, (unsigned long long)pending.bytes);
+    compare_statistics(r);
+}
+
+static void compare_query_frame(run *r, const model_kind *kind, const uint8_t *id, const model_state *state) {
+    size_t room = cvg_query_frame_bytes_max(r->engine, kind->number), bytes = 0;
+    uint8_t *buffer = model_zeroed(room);
+    uint16_t stream = (uint16_t)rng_next(&r->world.random);
+    int status = cvg_encode_query(r->engine, kind->number, id, stream, buffer, room, &bytes);
+    EQUAL(r, "query frame: status", id, CVG_OK, (uint64_t)status);
+    frame f;
+    const char *wrong = frame_read(buffer, bytes, &f);
+    REQUIRE(r, wrong == NULL, "query frame: %s; id %s", wrong, id_text(id));
+    EQUAL(r, "query frame: bytes", id, bytes, f.bytes);
+    EQUAL(r, "query frame: opcode", id, FRAME_QUERY_RESULT, f.opcode);
+    EQUAL(r, "query frame: stream", id, stream, f.stream);
+    EQUAL(r, "query frame: status byte", id, state->presence, f.type);
+    EQUAL(r, "query frame: version", id, state->version, f.version);
+    EQUAL(r, "query frame: source set", id, state->source_set, f.source_set);
+    EQUAL(r, "query frame: data bytes", id, state->presence == CVG_ALIVE ? kind->bytes : 0, f.data_bytes);
+    if (state->presence == CVG_ALIVE) {
+        EQUAL(r, "query frame: schema", id, kind->schema, f.schema);
+        EQUAL(r, "query frame: fixed bytes", id, kind->bytes, f.fixed_bytes);
+        equal_bytes(r, kind, "query frame: data", id, state->data, f.data);
+    }
+    uint8_t *tight = model_zeroed(bytes - 1); /* one byte less must be refused, and not be written past */
+    status = cvg_encode_query(r->engine, kind->number, id, stream, tight, bytes - 1, &room);
+    EQUAL(r, "query frame: a buffer too small", id, (uint64_t)CVG_E_SPACE, (uint64_t)status);
+    free(tight);
+    free(buffer);
+}
+
+void compare_query(run *r, const model_kind *kind, const uint8_t id[CVG_ID_BYTES]) {
+    static const model_state nothing = {.presence = CVG_NOT_FOUND};
+    const model_entity *entity = model_find(kind, id);
+    cvg_row row;
+    int status = cvg_query(r->engine, kind->number, id, &row);
+    EQUAL(r, "query: status", id, CVG_OK, (uint64_t)status);
+    if (entity != NULL && entity->installed.presence != CVG_NOT_FOUND)
+        compare_row(r, entity, &row);
+    else
+        EQUAL(r, "query: presence", id, CVG_NOT_FOUND, row.presence);
+    compare_query_frame(r, kind, id, entity != NULL ? &entity->installed : &nothing);
+    r->totals->queries++;
+}
+
+void compare_unknown_kind(run *r) {
+    uint16_t number = 0;
+    while (number == 0 || model_kind_find(r->model, number) != NULL) number = (uint16_t)rng_next(&r->world.random);
+    uint8_t id[CVG_ID_BYTES] = {0}, buffer[256];
+    uint64_t cursor = 0, bad = (uint64_t)CVG_E_KIND;
+    size_t bytes;
+    cvg_row row;
+    cvg_catchup *catchup;
+    cvg_class klass = {.number = 1};
+    EQUAL(r, "query of an unknown kind", NULL, bad, (uint64_t)cvg_query(r->engine, number, id, &row));
+    EQUAL(r, "query frame of an unknown kind", NULL, bad,
+          (uint64_t)cvg_encode_query(r->engine, number, id, 1, buffer, sizeof buffer, &bytes));
+    EQUAL(r, "catch-up of an unknown kind", NULL, bad, (uint64_t)cvg_catchup_begin(r->engine, number, klass, &catchup));
+    EQUAL(r, "empty catch-up of an unknown kind", NULL, bad,
+          (uint64_t)cvg_catchup_begin_empty(r->engine, number, klass, &catchup));
+    REQUIRE(r, !cvg_scan(r->engine, number, &cursor, &row), "scan of an unknown kind has a row");
+    EQUAL(r, "entities of an unknown kind", NULL, 0, cvg_kind_entities(r->engine, number));
+    EQUAL(r, "data bytes of an unknown kind", NULL, 0, cvg_kind_data_bytes(r->engine, number));
+    EQUAL(r, "query frame size of an unknown kind", NULL, 0, cvg_query_frame_bytes_max(r->engine, number));
+    cvg_slices slices;
+    if (r->batch != NULL)
+        EQUAL(r, "encoding an unknown kind", NULL, bad,
+              (uint64_t)cvg_encode(r->engine, r->batch, number, klass, &slices));
+}
+
+/* One frame of a batch against the change it tells of. */
+static void compare_frame(const run *r, const model_kind *kind, cvg_class klass, const model_change *change,
+                          const frame *f) {
+    const model_entity *entity = change->entity;
+    const uint8_t *id = entity->id;
+    bool deleted = change->what == CVG_DELETED;
+    bool previous = (klass.flags & CVG_CLASS_PREVIOUS) != 0 && change->what != CVG_CREATED;
+    EQUAL(r, "frame: opcode", id, deleted ? FRAME_DELETED : FRAME_STATE, f->opcode);
+    REQUIRE(r, memcmp(id, f->id, CVG_ID_BYTES) == 0, "frames of kind %u are not in batch order; expected id %s",
+            kind->number, id_text(id));
+    EQUAL(r, "frame: kind", id, kind->number, f->kind);
+    EQUAL(r, "frame: class", id, klass.number, f->klass);
+    EQUAL(r, "frame: stream", id, 0, f->stream);
+    EQUAL(r, "frame: schema", id, kind->schema, f->schema);
+    EQUAL(r, "frame: version", id, entity->sealed.version, f->version);
+    EQUAL(r, "frame: previous", id, previous, f->previous != NULL);
+    if (previous) {
+        EQUAL(r, "frame: previous bytes", id, kind->bytes, f->previous_bytes);
+        equal_bytes(r, kind, "frame: previous data", id, entity->installed.data, f->previous);
+    }
+    if (deleted) {
+        EQUAL(r, "frame: reason", id, change->reason, f->type);
+        return;
+    }
+    EQUAL(r, "frame: type", id, change->what == CVG_CREATED ? STATE_CREATED : STATE_UPDATED, f->type);
+    EQUAL(r, "frame: source set", id, entity->sealed.source_set, f->source_set);
+    EQUAL(r, "frame: changed", id, change->changed, f->changed);
+    EQUAL(r, "frame: fixed bytes", id, kind->bytes, f->fixed_bytes);
+    EQUAL(r, "frame: data bytes", id, kind->bytes, f->data_bytes);
+    equal_bytes(r, kind, "frame: data", id, entity->sealed.data, f->data);
+}
+
+/* Every notifiable change of the batch, once, in its order (R2); source changes have no frame (R9). */
+void compare_batch_frames(run *r, const model_kind *kind, cvg_class klass, const cvg_slices *slices) {
+    size_t next = 0;
+    for (size_t i = 0; i < slices->count; i++) {
+        const cvg_slice *slice = &slices->items[i];
+        const cvg_segment *segment = slice->segment;
+        REQUIRE(r, (uint64_t)slice->offset + slice->bytes <= segment->used && segment->used <= segment->capacity,
+                "a slice ends behind its segment");
+        uint32_t frames = 0;
+        for (uint32_t at = 0; at < slice->bytes; frames++) {
+            frame f;
+            const char *wrong = frame_read(segment->bytes + slice->offset + at, slice->bytes - at, &f);
+            REQUIRE(r, wrong == NULL, "frame %zu of kind %u: %s", next, kind->number, wrong);
+            while (next < kind->batch_count && kind->batch[next].what == CVG_SOURCE_CHANGE) next++;
+            REQUIRE(r, next < kind->batch_count, "kind %u has more frames than changes", kind->number);
+            compare_frame(r, kind, klass, &kind->batch[next++], &f);
+            at += f.bytes;
+        }
+        EQUAL(r, "slice: frames", NULL, frames, slice->frames);
+        r->totals->live_frames += frames;
+    }
+    while (next < kind->batch_count && kind->batch[next].what == CVG_SOURCE_CHANGE) next++;
+    EQUAL(r, "changes of the kind that have a frame", NULL, kind->batch_count, next);
+}

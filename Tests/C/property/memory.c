@@ -1,0 +1,42 @@
+/*
+ * memory.c - an allocator that hands out dirty memory and checks that all of it comes back, with the size it was asked
+ * for: [room for alignment | size and start, 16 bytes | block].
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "run.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct prefix {
+    uint64_t bytes;
+    void *start;
+} prefix;
+
+static void *allocate(void *context, size_t bytes, size_t alignment) {
+    memory *m = context;
+    size_t room = alignment < sizeof(prefix) ? sizeof(prefix) : alignment;
+    void *start = NULL;
+    if (posix_memalign(&start, room, room + bytes) != 0) return NULL;
+    uint8_t *block = (uint8_t *)start + room;
+    memset(block, 0xDB, bytes);
+    prefix before = {.bytes = bytes, .start = start};
+    memcpy(block - sizeof before, &before, sizeof before);
+    m->blocks++;
+    m->bytes += bytes;
+    return block;
+}
+
+static void release(void *context, void *pointer, size_t bytes) {
+    memory *m = context;
+    if (pointer == NULL) return;
+    prefix before;
+    memcpy(&before, (uint8_t *)pointer - sizeof before, sizeof before);
+    m->wrong_release |= before.bytes != bytes;
+    m->blocks--;
+    m->bytes -= before.bytes;
+    free(before.start);
+}
+
+cvg_allocator memory_allocator(memory *m) {
+    return (cvg_allocator){.context = m, .allocate = allocate, .release = release};
+}

@@ -1,0 +1,128 @@
+/*
+ * run.h - one history: the engine, the model beside it, readers, and what is kept to be looked at later.
+ *
+ *   generate_ops -> cvg_apply   | model_apply    refusals equal
+ *                   cvg_seal    | model_seal     batch equal, and again before install
+ *                   cvg_encode  -> frames equal -> mirrors of live readers
+ *                   cvg_install | model_install  table equal, mirrors equal
+ */
+#ifndef CONVERGE_PROPERTY_RUN_H
+#define CONVERGE_PROPERTY_RUN_H
+
+#include "generate.h"
+#include "model.h"
+
+enum { READERS_MAX = 6, KEPT_MAX = 48, STATUSES = 20 };
+
+/* What all histories together have done. */
+typedef struct totals {
+    uint64_t histories, operations, windows;
+    model_counts model;
+    uint64_t refusals[STATUSES]; /* by -status */
+    uint64_t full_windows;       /* CVG_E_PENDING */
+    uint64_t held;               /* writes were applied on top of the sealed batch before its install */
+    uint64_t held_deepest;       /* most writes applied on top of one sealed batch */
+    uint64_t refused_seals;      /* CVG_E_SEALED */
+    uint64_t empty_batches;
+    uint64_t bootstraps, finished, quiet, demoted, catchup_frames, catchup_deletions, live_frames;
+    uint64_t queries, kept;
+} totals;
+
+/* A retained slice and what it said when it was published. */
+typedef struct kept_slice {
+    cvg_segment *segment;
+    uint8_t *copy;
+    uint32_t offset, bytes;
+} kept_slice;
+
+/* What a reader knows of one entity, by the entity's index in the model. */
+typedef struct mirror_slot {
+    uint8_t *data; /* NULL: not held */
+    uint64_t version;
+    uint64_t newest; /* version of the last frame about it, deletions included */
+    uint64_t frames; /* in this catch-up */
+} mirror_slot;
+
+typedef struct reader {
+    model_kind *kind; /* NULL: the place is free */
+    cvg_class klass;
+    cvg_catchup *catchup; /* NULL: live */
+    mirror_slot *slots;
+    size_t slot_count;
+    bool bootstrap; /* this catch-up began with everything, not empty */
+    bool disturbed; /* the kind has changed since this catch-up began */
+    bool lingers;   /* stays in catch-up for a while although told that nothing is left */
+    uint64_t live_at_begin, frames, deletions, rounds, sequence; /* of this catch-up */
+} reader;
+
+/* Memory of the engine under test, counted. */
+typedef struct memory {
+    uint64_t blocks, bytes;
+    bool wrong_release;
+} memory;
+
+typedef struct run {
+    uint64_t seed, step;
+    bool verbose;
+    world world;
+    memory memory;
+    cvg_engine *engine;
+    model *model;
+    const cvg_batch *batch; /* sealed, not installed */
+    uint64_t on_top;        /* writes applied since it was sealed */
+    op_array array;
+    reader readers[READERS_MAX];
+    kept_slice kept[KEPT_MAX];
+    size_t kept_count;
+    totals *totals;
+} run;
+
+/* Runs the history of a seed; ends the process at the first difference. */
+void history_run(uint64_t seed, bool verbose, totals *t);
+
+/* Says what differs and how to replay it, and ends the process with 1. */
+_Noreturn void fail(const run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void trace(const run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *id_text(const uint8_t id[CVG_ID_BYTES]); /* hexadecimal; valid until the next call */
+
+#define REQUIRE(r, condition, ...)                                                                                     \
+    do {                                                                                                               \
+        if (!(condition)) fail((r), __VA_ARGS__);                                                                      \
+    } while (0)
+
+/* `expected` and `got` are u64; `what` is a literal, `id` may be NULL. */
+#define EQUAL(r, what, id, expected, got)                                                                              \
+    do {                                                                                                               \
+        uint64_t expected_ = (expected), got_ = (got);                                                                 \
+        if (expected_ != got_) differs((r), (what), (id), expected_, got_);                                            \
+    } while (0)
+_Noreturn void differs(const run *r, const char *what, const uint8_t *id, uint64_t expected, uint64_t got);
+void equal_bytes(const run *r, const model_kind *kind, const char *what, const uint8_t *id, const uint8_t *expected,
+                 const uint8_t *got);
+
+/* memory.c */
+cvg_allocator memory_allocator(memory *m);
+
+/* compare.c */
+void compare_batch(const run *r);     /* the sealed batch; the model has sealed too */
+void compare_installed(const run *r); /* scans, counts, statistics */
+void compare_query(run *r, const model_kind *kind, const uint8_t id[CVG_ID_BYTES]);
+void compare_unknown_kind(run *r);
+void compare_batch_frames(run *r, const model_kind *kind, cvg_class klass, const cvg_slices *slices);
+
+/* kept.c */
+void kept_take(run *r, const cvg_slices *slices);
+void kept_check(const run *r);
+void kept_drop(run *r, size_t index);
+uint64_t kept_capacity(const run *r); /* of the distinct segments kept */
+
+/* readers.c */
+void reader_begin(run *r);
+void reader_step(run *r);
+void reader_demote(run *r); /* a live reader becomes one that catches up from nothing */
+void reader_end(run *r, reader *reader);
+void readers_feed(run *r); /* the sealed batch, to every live reader */
+void readers_installed(run *r, const uint64_t changes[]);
+void readers_finish(run *r); /* all of them live and equal, then ended */
+
+#endif
