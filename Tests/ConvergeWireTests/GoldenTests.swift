@@ -74,7 +74,7 @@ import Testing
         try check("query", Query(kind: 1, flags: .afterMyWrites, id: flight), stream: 6)
         try check("sync", Sync(), stream: 5)
         try check("synced", Synced(applied: 3, refused: 1, token: token), stream: 5)
-        try check("admin", Admin(json: Array(#"{"ask":"stats"}"#.utf8)), stream: 10)
+        try check("admin", Admin(json: Array(#"{"command":"stats"}"#.utf8)), stream: 10)
         try check("admin_reply", AdminReply(json: Array(#"{"kinds":1}"#.utf8)), stream: 10)
     }
 

@@ -10,7 +10,8 @@ import Testing
     }
 
     @Test func stateWithAndWithoutPrevious() throws {
-        let plain = try State(payload: state(type: 1).span.bytes)
+        let bytes = state(type: 1)
+        let plain = try State(payload: bytes.span.bytes)
         #expect(plain.type == .created && plain.version == 9 && plain.sourceSet == 3 && plain.changed == .max)
         #expect(plain.kind == 1 && plain.klass == 2 && plain.schema == 3 && plain.fixedBytes == 2)
         #expect(plain.data == 72..<76 && plain.previous == nil)
@@ -53,7 +54,8 @@ import Testing
         #expect(deleted.reason == DeletedReason.retract.rawValue && deleted.version == 9 && deleted.previous == 52..<53)
         #expect(Array(deleted.frame(previous: [7]).dropFirst(12)) == payload)
         for count in 0..<payload.count {
-            #expect(throws: WireError.self) { try Deleted(payload: payload[..<count].map { $0 }.span.bytes) }
+            let prefix = Array(payload[..<count])
+            #expect(throws: WireError.self) { try Deleted(payload: prefix.span.bytes) }
         }
     }
 }
