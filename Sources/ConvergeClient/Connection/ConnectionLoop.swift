@@ -1,5 +1,6 @@
 import ConvergeTransport
 import ConvergeWire
+import Glibc
 import Synchronization
 
 /// The thread of a connection. A turn: hand over what the tasks queued, wait for the socket, cut what arrived into frames
@@ -15,6 +16,10 @@ final class ConnectionLoop {
     /// What the server said before it closed.
     var farewell: ClientError?
     var isConnected = false
+    /// The socket is connected; CONNECT may not be answered yet.
+    private var isMade = false
+    private let host: String
+    private let port: UInt16
     private var handing: [UInt8] = []
     private var handed = 0
     private var isReading = true
@@ -33,7 +38,7 @@ final class ConnectionLoop {
         } catch let failure as ClientError {
             error = failure
         } catch {
-            core.end(ClientError(.cannotConnect, "cannot connect to \(core.peer): \(error)"))
+            core.end(ClientError(.cannotConnect, "\(error)"))
             return
         }
         core.end(error)
@@ -41,6 +46,8 @@ final class ConnectionLoop {
 
     private init(_ core: ConnectionCore, host: String, port: UInt16, connect: Connect) throws {
         self.core = core
+        self.host = host
+        self.port = port
         transport = try Transport(TransportOptions(connectionsMax: 2, messageMax: Self.frameBytesMax))
         connection = try transport.connect(host: host, port: port)
         let now = Transport.now()
@@ -73,8 +80,8 @@ final class ConnectionLoop {
                     try receive(index, event)
                 case .closed:
                     return farewell ?? closed(errno: event.error, isClosing: isClosing)
-                case .accepted, .connected, .drained, .woken:
-                    break
+                case .connected: isMade = true
+                case .accepted, .drained, .woken: break
                 }
             }
             applyBackPressure(now: received)
@@ -202,9 +209,15 @@ final class ConnectionLoop {
 
     private func closed(errno: Int32, isClosing: Bool) -> ClientError {
         if isClosing { return ClientError(.closed, "the connection to \(core.peer) was closed") }
-        let reason = errno == 0 ? "the server closed the connection" : TransportError(errno: errno).description
+        guard isMade else {
+            let error = TransportError.connecting(host: host, port: port, errno: errno)
+            return ClientError(.cannotConnect, error.description)
+        }
+        let reason = errno == 0 ? "the server closed it" : String(cString: strerror(errno))
         guard isConnected else {
-            return ClientError(.cannotConnect, "cannot connect to \(core.peer): \(reason)")
+            return ClientError(
+                .cannotConnect,
+                "\(core.peer) ended the connection before it answered (\(reason)): is it a ConvergeDB server?")
         }
         return ClientError(.closed, "the connection to \(core.peer) broke: \(reason)")
     }

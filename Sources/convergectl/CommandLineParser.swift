@@ -1,0 +1,64 @@
+/// Takes a command line apart. Flags may stand anywhere, as `--name VALUE` or `--name=VALUE`; `--` ends them.
+struct CommandLineParser {
+    private(set) var words: [String] = []
+    private(set) var flags: [String: String] = [:]
+
+    init(_ arguments: [String]) throws {
+        var index = 0
+        var flagsEnded = false
+        while index < arguments.count {
+            let argument = arguments[index]
+            index += 1
+            if flagsEnded || !Self.isFlag(argument) {
+                words.append(argument)
+                continue
+            }
+            if argument == "--" {
+                flagsEnded = true
+                continue
+            }
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let name = parts[0] == "-h" ? "--help" : parts[0]
+            guard let flag = Self.known.first(where: { $0.name == name }) else { throw Self.unknown(name, Self.known) }
+            guard flags[name] == nil else { throw CommandFailure(.usage, "\(name) is given twice: give it once") }
+            switch (flag.value, parts.count) {
+            case (nil, 1): flags[name] = ""
+            case (nil, _): throw CommandFailure(.usage, "\(name) takes no value")
+            case (_, 2): flags[name] = parts[1]
+            case (let value?, _):
+                guard index < arguments.count else {
+                    throw CommandFailure(.usage, "\(name) needs a value: \(name) \(value)")
+                }
+                flags[name] = arguments[index]
+                index += 1
+            }
+        }
+    }
+
+    private static func isFlag(_ argument: String) -> Bool {
+        argument.hasPrefix("--") || argument == "-h"
+    }
+
+    /// Of all verbs: whether a flag takes a value must not depend on where the verb stands.
+    private static var known: [Flag] { GlobalOptions.flags + Verb.all.flatMap(\.flags) }
+
+    private static func unknown(_ name: String, _ candidates: [Flag]) -> CommandFailure {
+        let hint = nearest(to: name, among: candidates.map(\.name)).map { "; did you mean \($0)?" } ?? ""
+        return CommandFailure(.usage, "'\(shown(name))' is no flag of convergectl\(hint)")
+    }
+
+    /// The flags, which must be global or the verb's.
+    func invocation(of verb: Verb, _ words: [String]) throws -> Invocation {
+        for name in flags.keys.sorted() {
+            guard !(GlobalOptions.flags + verb.flags).contains(where: { $0.name == name }) else { continue }
+            throw CommandFailure(.usage, "\(name) is no flag of '\(verb.name)'; usage: \(verb.usage)")
+        }
+        guard words.count == verb.words.count else {
+            let problem =
+                words.count < verb.words.count
+                ? "\(verb.words[words.count]) is missing" : "'\(shown(words[verb.words.count]))' is one word too many"
+            throw CommandFailure(.usage, "\(problem); usage: \(verb.usage)")
+        }
+        return Invocation(verb: verb, words: words, flags: flags, global: try GlobalOptions(flags))
+    }
+}

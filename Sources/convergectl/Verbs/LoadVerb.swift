@@ -1,0 +1,126 @@
+import ConvergeClient
+import ConvergeJSON
+
+extension Verb {
+    static let load = Verb(
+        name: "load", words: ["KIND", "FILE"], summary: "Assert every record of a CSV or NDJSON file",
+        details: """
+            FILE is CSV with a header line (RFC 4180), or one JSON object a line; - is standard input. CSV columns with the
+            name of a field fill it, empty ones leave it zero, others are ignored.
+
+              --id carrier,flight,origin    the id is the values joined by '-', e.g. UA-1545-EWR: up to 32 bytes
+              --id str:carrier,flight       the SHA-256 of the joined text, for longer ones
+              --id int:number               also uuid: and hex:
+
+            Without --id, FILE has lines as 'export' prints them. A record that cannot be read ends the load: those before
+            it stay loaded. Refused records are counted, and the first of them shown; then the exit code is 1.
+            """,
+        flags: [Flag("--id", "COLUMNS", "the columns that make an entity's id, with commas between them")],
+        run: { invocation in try await Interrupts.cancelling { try await runLoad(invocation) } })
+}
+
+private func runLoad(_ invocation: Invocation) async throws -> ExitCode {
+    let idColumns = try invocation.flags["--id"].map(IDColumns.init)
+    let file = try InputFile(invocation.words[1])
+    let client = try await invocation.connectToWrite()
+    let kind = try await client.kind(named: invocation.words[0])
+    var load = Load(client, kind, idColumns, total: file.size)
+    var fault: InputFault?
+    do {
+        while true {
+            let piece = try file.read()
+            if piece.isEmpty { break }
+            try await load.feed(piece)
+        }
+        try await load.finish()
+    } catch let error as InputFault {
+        fault = error
+    }
+    let synced = try await load.end()
+    await client.close()
+    if invocation.global.json {
+        let output = Output()
+        output.document {
+            $0.member("kind", kind.name)
+            $0.member("records", load.records)
+            $0.synced(synced)
+        }
+        output.flush()
+    }
+    for refusal in synced.refusals.prefix(10) {
+        talk("record \(refusal.write) (\(refusal.id)) was refused: \(shown(refusal.message))")
+    }
+    if let fault {
+        let rest = load.records == 0 ? "nothing was loaded" : "the \(load.records) records before it were loaded"
+        throw CommandFailure(.usage, "\(file.name):\(fault.line): \(fault.sentence); \(rest)")
+    }
+    talk("loaded \(synced.applied) of \(load.records) records into \(kind.name)")
+    return synced.refused == 0 ? .ok : .refused
+}
+
+/// Records on their way to the server, in batches.
+private struct Load {
+    private static let batchBytes = 64 << 10
+
+    private let client: Client
+    private let kind: Kind
+    private var reader: RecordReader
+    private var batch = WriteBatch()
+    private var bar: ProgressBar
+    private var bytes = 0
+    private var toldIgnored = false
+    /// Records taken so far; the ordinal of the last write.
+    private(set) var records = 0
+
+    init(_ client: Client, _ kind: Kind, _ idColumns: IDColumns?, total: Int?) {
+        self.client = client
+        self.kind = kind
+        reader = RecordReader(kind, idColumns)
+        bar = ProgressBar(total: total)
+    }
+
+    mutating func feed(_ piece: [UInt8]) async throws {
+        bytes += piece.count
+        try await take { reader, records in try reader.feed(piece, into: &records) }
+        if !toldIgnored, !reader.ignoredColumns.isEmpty {
+            toldIgnored = true
+            let names = reader.ignoredColumns.map { shown($0) }.joined(separator: ", ")
+            talk("columns that are no fields of \(kind.name) are ignored: \(names)")
+        }
+        bar.update(bytes: bytes, records: records)
+    }
+
+    mutating func finish() async throws {
+        try await take { reader, records in try reader.finish(into: &records) }
+    }
+
+    /// Sends the records that were read, those before a fault included.
+    private mutating func take(_ read: (inout RecordReader, inout [LoadRecord]) throws -> Void) async throws {
+        var found: [LoadRecord] = []
+        var failure: (any Error)?
+        do { try read(&reader, &found) } catch { failure = error }
+        for record in found {
+            do {
+                try batch.assert(kind, record.id, record.values)
+            } catch {
+                throw InputFault(line: record.line, sentence: error.description)
+            }
+            records += 1
+            if batch.bytes >= Self.batchBytes { try await send() }
+        }
+        if let failure { throw failure }
+    }
+
+    private mutating func send() async throws {
+        try await client.send(batch)
+        batch = WriteBatch()
+    }
+
+    /// Sends the last batch and waits until everything has arrived.
+    mutating func end() async throws -> Synced {
+        try await send()
+        let synced = try await client.sync()
+        bar.end()
+        return synced
+    }
+}
