@@ -36,6 +36,10 @@ let package = Package(
         .executableTarget(
             name: "converge-bench", dependencies: ["ConvergeClient", "ConvergeTransport", "ConvergeWire", "ConvergeSchema", "ConvergeJSON"]),
 
+        .executableTarget(
+            name: "flights-demo", dependencies: ["ConvergeClient", "ConvergeJSON"], path: "Examples/Flights",
+            exclude: ["data", "flight.json"]),
+
         .target(
             name: "ConvergeTestSupport", dependencies: ["ConvergeServer", "ConvergeWire"],
             path: "Tests/ConvergeTestSupport"),
