@@ -1,0 +1,280 @@
+/*
+ * The core alone: CPU time of apply and of a flush, for operations that hit random rows of a full table.
+ *
+ *   bench_core [ROWS] [DATA_BYTES] [--operations N] [--window N] [--seed N] [--huge-pages] [--json]
+ *
+ * ROWS (default 1,000,000) are loaded first, unmeasured. Then each window takes N random asserts (default 20,000, 20 ms
+ * at a million a second) in calls of 64, is sealed, encoded for one class and installed. Ids, data and order come from
+ * the seed alone. With --huge-pages the allocator asks for them where blocks are large: at millions of rows every
+ * random access misses the TLB too. Times are of the process's CPU clock, in nanoseconds an operation.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "converge.h"
+
+enum { KIND = 1, CALL = 64, QUERIES = 1000000, CATCHUP_BUDGET = 256 << 10 };
+
+typedef struct settings {
+    uint64_t rows, operations, window, seed;
+    uint32_t data_bytes;
+    bool huge_pages, json;
+} settings;
+
+typedef struct times {
+    double apply, seal, encode, install; /* seconds in all */
+    double catchup_row, query;           /* nanoseconds each */
+    uint64_t operations, changes, frame_bytes;
+} times;
+
+/* A window's writes, made outside of the measured time. */
+typedef struct writes {
+    cvg_op *ops;
+    uint8_t *ids, *data;
+} writes;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void must(int status, const char *what) {
+    if (status == CVG_OK) return;
+    fprintf(stderr, "%s: %s\n", what, cvg_status_text(status));
+    exit(1);
+}
+
+static uint64_t next(uint64_t *state) {
+    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+static void set_id(uint8_t *id, uint64_t row) {
+    for (int i = 0; i < CVG_ID_BYTES; i += 8) {
+        const uint64_t word = next(&row);
+        memcpy(id + i, &word, 8);
+    }
+}
+
+static void *allocate_huge(void *context, size_t bytes, size_t alignment) {
+    const size_t huge = *(const size_t *)context;
+    if (bytes >= huge) alignment = huge;
+    if (alignment < sizeof(void *)) alignment = sizeof(void *);
+    void *pointer = NULL;
+    if (posix_memalign(&pointer, alignment, bytes) != 0) return NULL;
+    if (bytes >= huge) madvise(pointer, bytes, MADV_HUGEPAGE);
+    return pointer;
+}
+
+static void release_huge(void *context, void *pointer, size_t bytes) {
+    (void)context;
+    (void)bytes;
+    free(pointer);
+}
+
+static cvg_engine *open_engine(const settings *s) {
+    static size_t huge = 2 << 20;
+    cvg_options options = {.hash_seed = s->seed};
+    if (s->huge_pages)
+        options.allocator = (cvg_allocator){.context = &huge, .allocate = allocate_huge, .release = release_huge};
+    cvg_engine *engine = NULL;
+    must(cvg_engine_create(&options, &engine), "engine");
+    cvg_field fields[CVG_FIELDS_MAX] = {{0}};
+    for (uint32_t i = 0; i < s->data_bytes / 8; i++) fields[i].type = CVG_U64;
+    const cvg_definition definition = {.fields = fields, .field_count = (uint16_t)(s->data_bytes / 8), .schema = 1};
+    must(cvg_kind_create(engine, KIND, &definition), "kind");
+    return engine;
+}
+
+static writes make_writes(const settings *s) {
+    writes w = {calloc(s->window, sizeof *w.ops), calloc(s->window, CVG_ID_BYTES), calloc(s->window, s->data_bytes)};
+    for (uint64_t i = 0; i < s->window; i++)
+        w.ops[i] = (cvg_op){.id = w.ids + i * CVG_ID_BYTES,
+                            .data = w.data + i * s->data_bytes,
+                            .data_bytes = s->data_bytes,
+                            .ordinal = i,
+                            .kind = KIND,
+                            .code = CVG_ASSERT,
+                            .source = 1,
+                            .schema = 1};
+    return w;
+}
+
+static void fill(const settings *s, const writes *w, uint64_t i, uint64_t row, uint64_t *random) {
+    set_id(w->ids + i * CVG_ID_BYTES, row);
+    for (uint32_t at = 0; at < s->data_bytes; at += 8) {
+        const uint64_t word = next(random);
+        memcpy(w->data + i * s->data_bytes + at, &word, 8);
+    }
+}
+
+static void apply(cvg_engine *engine, const writes *w, uint64_t count) {
+    cvg_refusal refusals[CALL];
+    for (uint64_t at = 0; at < count; at += CALL) {
+        cvg_applied applied;
+        const uint64_t some = count - at < CALL ? count - at : CALL;
+        must(cvg_apply(engine, w->ops + at, some, refusals, CALL, &applied), "apply");
+        if (applied.refused) must(refusals[0].status, "refused");
+    }
+}
+
+static void load(cvg_engine *engine, const settings *s, const writes *w, uint64_t *random) {
+    for (uint64_t row = 0; row < s->rows;) {
+        uint64_t count = 0;
+        for (; count < s->window && row < s->rows; count++, row++) fill(s, w, count, row, random);
+        apply(engine, w, count);
+        const cvg_batch *batch;
+        must(cvg_seal(engine, &batch), "seal");
+        cvg_install(engine, batch);
+    }
+}
+
+static void measure_windows(cvg_engine *engine, const settings *s, const writes *w, uint64_t *random, times *t) {
+    const cvg_class klass = {.number = 1};
+    const uint64_t warm_up = s->operations / 10;
+    for (uint64_t done = 0; done < s->operations + warm_up; done += s->window) {
+        if (done >= warm_up && t->operations == 0) *t = (times){0};
+        for (uint64_t i = 0; i < s->window; i++) fill(s, w, i, next(random) % s->rows, random);
+        const cvg_batch *batch;
+        cvg_slices slices;
+        const double start = now();
+        apply(engine, w, s->window);
+        const double applied = now();
+        must(cvg_seal(engine, &batch), "seal");
+        const double sealed = now();
+        must(cvg_encode(engine, batch, KIND, klass, &slices), "encode");
+        const double encoded = now();
+        const uint64_t changes = cvg_batch_changes(batch, KIND);
+        cvg_install(engine, batch);
+        const double installed = now();
+        t->apply += applied - start;
+        t->seal += sealed - applied;
+        t->encode += encoded - sealed;
+        t->install += installed - encoded;
+        if (done < warm_up) continue;
+        t->operations += s->window;
+        t->changes += changes;
+        for (size_t i = 0; i < slices.count; i++) t->frame_bytes += slices.items[i].bytes;
+    }
+}
+
+static void measure_catchup(cvg_engine *engine, const settings *s, times *t) {
+    cvg_catchup *catchup;
+    cvg_catchup_progress progress = {0};
+    must(cvg_catchup_begin(engine, KIND, (cvg_class){.number = 1}, &catchup), "catch-up");
+    const double start = now();
+    while (!progress.live) {
+        cvg_slices slices;
+        must(cvg_catchup_step(engine, catchup, CATCHUP_BUDGET, &slices, &progress), "catch-up step");
+    }
+    t->catchup_row = (now() - start) * 1e9 / (double)s->rows;
+    if (progress.rows != s->rows) must(CVG_E_ROWS, "catch-up missed rows");
+    cvg_catchup_end(engine, catchup);
+}
+
+static void measure_queries(cvg_engine *engine, const settings *s, const writes *w, uint64_t *random, times *t) {
+    const size_t capacity = cvg_query_frame_bytes_max(engine, KIND);
+    uint8_t *frame = malloc(capacity);
+    double seconds = 0;
+    uint64_t done = 0;
+    for (; done < QUERIES; done += s->window) {
+        for (uint64_t i = 0; i < s->window; i++) set_id(w->ids + i * CVG_ID_BYTES, next(random) % s->rows);
+        const double start = now();
+        for (uint64_t i = 0; i < s->window; i++) {
+            size_t bytes;
+            must(cvg_encode_query(engine, KIND, w->ops[i].id, 1, frame, capacity, &bytes), "query");
+            if (frame[12] != CVG_ALIVE) must(CVG_E_ROWS, "a row is missing");
+        }
+        seconds += now() - start;
+    }
+    t->query = seconds * 1e9 / (double)done;
+    free(frame);
+}
+
+static void report(const settings *s, const times *t, const cvg_stats *stats) {
+    const double each = 1e9 / (double)t->operations;
+    const double flush = t->seal + t->encode + t->install;
+    const double row_bytes = (double)(stats->memory_bytes - stats->segment_bytes) / (double)s->rows;
+    const char *format =
+        s->json ? "{\"workload\":\"core\",\"rows\":%llu,\"data_bytes\":%u,\"window\":%llu,\"operations\":%llu,"
+                  "\"changes\":%llu,\"frame_bytes\":%llu,\"apply_ns\":%.2f,\"seal_ns\":%.2f,\"encode_ns\":%.2f,"
+                  "\"install_ns\":%.2f,\"flush_ns\":%.2f,\"catchup_ns_per_row\":%.2f,\"query_ns\":%.2f,"
+                  "\"memory_bytes_per_row\":%.1f}\n"
+                : "rows %llu, data bytes %u, window %llu, operations %llu, changes %llu, frame bytes %llu\n"
+                  "  apply    %8.2f ns an operation\n  seal     %8.2f\n  encode   %8.2f\n  install  %8.2f\n"
+                  "  flush    %8.2f (the three together)\n  catch-up %8.2f ns a row\n  query    %8.2f ns\n"
+                  "  memory   %8.1f bytes a row\n";
+    printf(format, (unsigned long long)s->rows, s->data_bytes, (unsigned long long)s->window,
+           (unsigned long long)t->operations, (unsigned long long)t->changes, (unsigned long long)t->frame_bytes,
+           t->apply * each, t->seal * each, t->encode * each, t->install * each, flush * each, t->catchup_row, t->query,
+           row_bytes);
+}
+
+static void usage(const char *why) {
+    fprintf(
+        stderr,
+        "%s\nusage: bench_core [ROWS] [DATA_BYTES] [--operations N] [--window N] [--seed N] [--huge-pages] [--json]\n"
+        "DATA_BYTES is a multiple of 8 from 8 to 512; ROWS, --operations and --window are at least 1.\n",
+        why);
+    exit(2);
+}
+
+static uint64_t number(const char *text) {
+    char *end;
+    const uint64_t value = text ? strtoull(text, &end, 10) : 0;
+    if (!text || *text < '0' || *text > '9' || *end != 0) usage(text ? text : "a number is missing");
+    return value;
+}
+
+static settings read_settings(int count, char **arguments) {
+    settings s = {.rows = 1000000, .operations = 10000000, .window = 20000, .seed = 1, .data_bytes = 64};
+    int place = 0;
+    for (int i = 1; i < count; i++) {
+        const char *a = arguments[i];
+        if (strcmp(a, "--json") == 0)
+            s.json = true;
+        else if (strcmp(a, "--huge-pages") == 0)
+            s.huge_pages = true;
+        else if (strcmp(a, "--operations") == 0)
+            s.operations = number(arguments[++i]);
+        else if (strcmp(a, "--window") == 0)
+            s.window = number(arguments[++i]);
+        else if (strcmp(a, "--seed") == 0)
+            s.seed = number(arguments[++i]);
+        else if (place == 0)
+            s.rows = number(a), place++;
+        else if (place == 1)
+            s.data_bytes = (uint32_t)number(a), place++;
+        else
+            usage(a);
+    }
+    if (s.rows < 1 || s.operations < 1 || s.window < 1) usage("a number is 0");
+    if (s.data_bytes < 8 || s.data_bytes > 512 || s.data_bytes % 8) usage("DATA_BYTES does not fit");
+    return s;
+}
+
+int main(int count, char **arguments) {
+    const settings s = read_settings(count, arguments);
+    uint64_t random = s.seed;
+    times t = {0};
+    cvg_stats stats;
+    cvg_engine *engine = open_engine(&s);
+    const writes w = make_writes(&s);
+    load(engine, &s, &w, &random);
+    measure_windows(engine, &s, &w, &random, &t);
+    measure_catchup(engine, &s, &t);
+    measure_queries(engine, &s, &w, &random, &t);
+    cvg_stats_read(engine, &stats);
+    report(&s, &t, &stats);
+    cvg_engine_destroy(engine);
+    free(w.ops);
+    free(w.ids);
+    free(w.data);
+    return 0;
+}
