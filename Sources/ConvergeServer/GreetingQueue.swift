@@ -32,7 +32,8 @@ extension Server {
             guard sessions.isReading(connection), sessions[connection.slot].state == .greeting else { continue }
             refuse(
                 connection.slot, .timedOut, stream: 0, opcode: .connect, fatal: true,
-                "no CONNECT came within 10 seconds: send it as the first message of a connection")
+                "no CONNECT came within \(configuration.greetingMilliseconds) ms: send it as the first message of a connection"
+            )
         }
     }
 }

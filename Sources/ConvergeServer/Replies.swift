@@ -32,12 +32,12 @@ extension Server {
         close(slot)
     }
 
-    /// Ends the session; what is queued has a second to leave.
+    /// Ends the session; what is queued has the linger to leave.
     mutating func close(_ slot: Int) {
         let connection = sessions[slot].connection
         endSession(slot)
         sessions[slot].state = .closing
-        transport.close(connection, lingerMicroseconds: ServerLimits.lingerMicroseconds)
+        transport.close(connection, lingerMicroseconds: Int64(configuration.lingerMilliseconds) * 1_000)
     }
 
     mutating func connectionClosed(_ connection: Connection) {

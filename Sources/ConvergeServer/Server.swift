@@ -126,7 +126,7 @@ public struct Server: ~Copyable {
         let event = transport.event(index)
         switch event.kind {
         case .accepted:
-            let deadline = now + ServerLimits.greetingMicroseconds
+            let deadline = now + Int64(configuration.greetingMilliseconds) * 1_000
             sessions.open(event.connection)
             greetings.append(event.connection, deadline: deadline)
         case .received: receive(index, event)

@@ -16,6 +16,10 @@ public struct ServerConfiguration: Sendable {
     /// subscribers as long as those are equally late.
     public var subscriberBytes = 64 << 20
     public var connectionsMax = 65_536
+    /// A connection that has not greeted with CONNECT by then is closed.
+    public var greetingMilliseconds = 10_000
+    /// How long a connection that is closed may take to get its last messages and to end its side.
+    public var lingerMilliseconds = 1_000
     /// What the process's allocator says of itself, for ADMIN stats.
     public var memory: (@Sendable () -> MemoryReading)?
 
@@ -40,10 +44,6 @@ public struct MemoryReading: Sendable {
 
 /// Bounds and times that nobody has needed to change.
 enum ServerLimits {
-    /// Before CONNECT is answered.
-    static let greetingMicroseconds: Int64 = 10_000_000
-    /// How long a last message may take to leave.
-    static let lingerMicroseconds: Int64 = 1_000_000
     /// Of a shutdown, from the signal to the end.
     static let shutdownMicroseconds: Int64 = 4_500_000
     /// Operations gathered before they are applied: a few groups of the core's prefetching.
