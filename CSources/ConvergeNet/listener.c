@@ -7,7 +7,7 @@
  * A name may stand for several addresses (localhost: ::1 and 127.0.0.1). A listener takes all of them, with one port; a
  * connection tries one after the other.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>

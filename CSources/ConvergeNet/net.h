@@ -25,9 +25,9 @@ enum {
     CVGI_RECEIVE_BYTES = 64 << 10, /* most that one connection is given of the arena in a turn */
     CVGI_RECEIVE_MIN = 32 << 10,   /* with less room than this the arena is full */
     CVGI_LISTENERS_MAX = 16,
-    CVGI_ACCEPTS_MAX = 64,          /* a turn */
-    CVGI_ACCEPT_PAUSE_US = 100000,  /* when the process is out of descriptors */
-    CVGI_ENDED_LINGER_US = 1000000, /* for what is still queued when the peer has ended its side */
+    CVGI_ACCEPTS_MAX = 64,           /* a turn */
+    CVGI_ACCEPT_PAUSE_US = 100000,   /* when the process is out of descriptors */
+    CVGI_ENDED_LINGER_US = 10000000, /* for what is still queued when the peer has ended its side */
 };
 
 typedef struct cvgi_listener {

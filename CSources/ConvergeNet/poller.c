@@ -9,7 +9,7 @@
  *
  * Failure: epoll_wait's own errors are returned; everything about one socket ends that connection only.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
  * ends too or the deadline passes: unread input at close(2) would make the kernel send RST, and the peer would lose the
  * last messages.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

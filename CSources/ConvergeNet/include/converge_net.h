@@ -2,21 +2,21 @@
  * converge_net.h - the transport: sockets in, events out; segments in, bytes out.
  *
  *   sockets ─▶ cvg_net_poll ─▶ events ─▶ (caller decodes) ─▶ cvg_net_consume
- *   (caller) ─▶ cvg_net_reserve/commit, cvg_net_send ─▶ send queue ─▶ one gathered send a connection and turn ─▶ sockets
+ *   (caller) ─▶ cvg_net_reserve/commit, cvg_net_send ─▶ queue ─▶ one gathered send a connection and turn ─▶ sockets
  *
  * Model. One `cvg_net` is an event loop's socket side: it is polled, and calls nothing back. Received bytes are lent to
  * the caller until the next poll. What is queued to a connection during a turn goes out in one gathered send at the
  * start of the next poll (or at cvg_net_flush).
  *
- * Unfinished frames. After each RECEIVED event the caller says how many bytes it used, and, if a message is unfinished, how
- * many bytes the whole message has (or at least: a header's size). The transport keeps the unused rest, and delivers it again
- * with what has arrived since, in one event, when it is as long as was asked (or longer: messages behind it may follow in the
- * same event). So only tails are copied, every event begins at a message boundary, and one poll has at most one RECEIVED
- * event a connection.
+ * Unfinished frames. After each RECEIVED event the caller says how many bytes it used, and, if a message is unfinished,
+ * how many bytes the whole message has (or at least: a header's size). The transport keeps the unused rest, and
+ * delivers it again with what has arrived since, in one event, when it is as long as was asked (or longer: messages
+ * behind it may follow in the same event). So only tails are copied, every event begins at a message boundary, and one
+ * poll has at most one RECEIVED event a connection.
  *
  * Ends. When the peer ends its side (EOF), what it sent is delivered first; then the connection closes as if by
- * cvg_net_close with a linger of 1 s: what is queued by then still goes out. When sending fails, what the peer had sent
- * before is still delivered to a caller who is reading, then the connection closes with the error.
+ * cvg_net_close with a linger of 10 s: what is queued by then still goes out. When sending fails, what the peer had
+ * sent before is still delivered to a caller who is reading, then the connection closes with the error.
  *
  * Threads. Everything on one thread, except cvg_net_wake and the cvg_waker functions, which any thread may call.
  * Ownership. `data` of an event is valid until the next cvg_net_poll. cvg_net_send retains the segment itself.
@@ -38,17 +38,17 @@ struct cvg_segment; /* converge.h */
 typedef struct cvg_net cvg_net;
 typedef struct cvg_waker cvg_waker;
 
-/* Names a connection until its CLOSED event; never reused while it can still appear in an event. Low 32 bits: a dense slot
- * number (use it to index arrays); high 32 bits: a generation. 0 is no connection. */
+/* Names a connection until its CLOSED event; never reused while it can still appear in an event. Low 32 bits: a dense
+ * slot number (use it to index arrays); high 32 bits: a generation. 0 is no connection. */
 typedef uint64_t cvg_connection;
 #define CVG_CONNECTION_SLOT(connection) ((uint32_t)(connection))
 
 typedef struct cvg_net_options {
-    uint32_t connections_max;    /* 0: 65,536 */
-    uint32_t receive_buffers;    /* 64 KiB each, lent per turn; 0: 32 */
-    uint64_t unfinished_max;     /* bytes of unfinished messages, all connections together; 0: 256 MiB */
-    uint32_t message_max;        /* most a caller may ask for with `need`; 0: 4 MiB */
-    uint64_t queue_low;          /* DRAINED when a queue falls to this many bytes; 0: 128 KiB */
+    uint32_t connections_max; /* 0: 65,536 */
+    uint32_t receive_buffers; /* 64 KiB each, lent per turn; 0: 32 */
+    uint64_t unfinished_max;  /* bytes of unfinished messages, all connections together; 0: 256 MiB */
+    uint32_t message_max;     /* most a caller may ask for with `need`; 0: 4 MiB */
+    uint64_t queue_low;       /* DRAINED when a queue falls to this many bytes; 0: 128 KiB */
 } cvg_net_options;
 
 int cvg_net_create(const cvg_net_options *options, cvg_net **net); /* -ENOMEM, -EMFILE, ... */
@@ -61,8 +61,8 @@ int cvg_net_listen(cvg_net *net, const char *host, uint16_t port, uint16_t *boun
 /* Stops accepting; open connections go on. */
 void cvg_net_stop_listening(cvg_net *net);
 
-/* Starts to connect, trying every address of a name; CONNECTED or CLOSED follows as an event. What is queued before goes out
- * then. -EHOSTUNREACH (the name does not resolve), -EUSERS (connections_max reached), -ENOMEM. */
+/* Starts to connect, trying every address of a name; CONNECTED or CLOSED follows as an event. What is queued before
+ * goes out then. -EHOSTUNREACH (the name does not resolve), -EUSERS (connections_max reached), -ENOMEM. */
 int cvg_net_connect(cvg_net *net, const char *host, uint16_t port, cvg_connection *connection);
 
 typedef enum cvg_net_event_type {
@@ -79,24 +79,25 @@ typedef struct cvg_net_event {
     const uint8_t *data;       /* RECEIVED */
     uint32_t bytes;            /* RECEIVED */
     uint16_t type;             /* cvg_net_event_type */
-    int16_t error;             /* CLOSED: 0 orderly, else the errno (e.g. ECONNRESET, ECONNREFUSED; EMSGSIZE: `need` above
-                                  message_max; ENOBUFS: unfinished_max reached) */
+    int16_t error; /* CLOSED: 0 orderly, else the errno (e.g. ECONNRESET, ECONNREFUSED; EMSGSIZE: `need` above
+                      message_max; ENOBUFS: unfinished_max reached) */
 } cvg_net_event;
 
 /* Sends what is queued, then waits for something to happen, at most timeout_us (-1: no limit, 0: not at all), and fills
  * events. Returns their number, 0 on time-out or signal, or a negative errno. Everything lent before ends. */
 int cvg_net_poll(cvg_net *net, int64_t timeout_us, cvg_net_event *events, size_t capacity);
 
-/* Answers a RECEIVED event, exactly once, before the next poll (unanswered counts as used). `used` bytes of its data are done with. If used < bytes, the
- * rest is kept, and `need` says how long the unfinished message is as far as known (more than the rest; a caller who sees
- * only part of a header asks for a header). On a closed connection it does nothing. */
+/* Answers a RECEIVED event, exactly once, before the next poll (unanswered counts as used). `used` bytes of its data
+ * are done with. If used < bytes, the rest is kept, and `need` says how long the unfinished message is as far as known
+ * (more than the rest; a caller who sees only part of a header asks for a header). On a closed connection it does
+ * nothing. */
 void cvg_net_consume(cvg_net *net, const cvg_net_event *event, uint32_t used, uint32_t need);
 
 /* Stops or resumes reading from a connection (back pressure). Bytes already lent are still the caller's to consume. */
 void cvg_net_set_reading(cvg_net *net, cvg_connection connection, bool reading);
 
-/* Room for `bytes` contiguous bytes at the end of the connection's queue, to be written in place and committed before any
- * other call on that connection. NULL: out of memory, or the connection is closing. */
+/* Room for `bytes` contiguous bytes at the end of the connection's queue, to be written in place and committed before
+ * any other call on that connection. NULL: out of memory, or the connection is closing. */
 uint8_t *cvg_net_reserve(cvg_net *net, cvg_connection connection, size_t bytes);
 void cvg_net_commit(cvg_net *net, cvg_connection connection, size_t bytes);
 
@@ -104,9 +105,12 @@ void cvg_net_commit(cvg_net *net, cvg_connection connection, size_t bytes);
 int cvg_net_send(cvg_net *net, cvg_connection connection, struct cvg_segment *segment, uint32_t offset, uint32_t bytes,
                  uint32_t weight);
 
-/* What is queued and not yet taken by the kernel. Bytes are exact; the weight of a slice counts until all of it is taken
- * (and, where slices that follow each other in one segment go out as one, until all of them are). */
-typedef struct cvg_net_queued { uint64_t bytes; uint64_t weight; } cvg_net_queued;
+/* What is queued and not yet taken by the kernel. Bytes are exact; the weight of a slice counts until all of it is
+ * taken (and, where slices that follow each other in one segment go out as one, until all of them are). */
+typedef struct cvg_net_queued {
+    uint64_t bytes;
+    uint64_t weight;
+} cvg_net_queued;
 cvg_net_queued cvg_net_unsent(const cvg_net *net, cvg_connection connection);
 
 /* Sends now what is queued to every connection of this turn, as far as the sockets take it. */
@@ -116,9 +120,9 @@ void cvg_net_flush(cvg_net *net);
  * boundaries of cvg_net_send and cvg_net_commit: queue whole messages with each. */
 void cvg_net_discard_unsent(cvg_net *net, cvg_connection connection);
 
-/* Closes after everything queued is sent and the peer has ended its side too, or after linger_us at the latest (0: at once,
- * nothing more is sent). Nothing more is delivered or can be queued. CLOSED follows as an event; its error is ETIMEDOUT when
- * something queued did not get out in time. */
+/* Closes after everything queued is sent and the peer has ended its side too, or after linger_us at the latest (0: at
+ * once, nothing more is sent). Nothing more is delivered or can be queued. CLOSED follows as an event; its error is
+ * ETIMEDOUT when something queued did not get out in time. */
 void cvg_net_close(cvg_net *net, cvg_connection connection, int64_t linger_us);
 
 /* "address:port" of the peer, zero-terminated; empty when unknown. */

@@ -1,0 +1,177 @@
+/*
+ * The transport's sending side over loopback: slow readers, shared segments, discarding.
+ */
+#include "net_support.h"
+
+static void slow_reader_gets_shared_segments_in_order(void **state) {
+    (void)state;
+    enum { SEGMENTS = 200, SLICE = 1000, SLICES = 64, READERS = 3 };
+    server server;
+    server_start(&server, (cvg_net_options){.queue_low = 100000});
+    uint32_t disposed = 0;
+    cvg_segment *segments[SEGMENTS];
+    for (uint32_t i = 0; i < SEGMENTS; i++) segments[i] = segment_make(SLICE * SLICES, i, &disposed);
+    int fds[READERS];
+    for (int i = 0; i < READERS; i++) fds[i] = client_connect(server.port, i == 0 ? 16384 : 262144);
+    TURN_UNTIL(&server, server.accepted == READERS);
+    const uint64_t total = (uint64_t)SEGMENTS * SLICE * (SLICES + 1);
+    for (uint32_t i = 0; i < SEGMENTS; i++) {
+        for (int reader = 0; reader < READERS; reader++) {
+            cvg_connection to = server.by_slot[reader];
+            for (uint32_t slice = 0; slice < SLICES; slice++)
+                assert_int_equal(cvg_net_send(server.net, to, segments[i], slice * SLICE, SLICE, 2), 0);
+            put_message(cvg_net_reserve(server.net, to, 5 * SLICE), SLICE, i); /* more room than is used */
+            cvg_net_commit(server.net, to, SLICE);
+        }
+        assert_int_equal(segments[i]->references, 1 + READERS); /* adjacent slices are one entry */
+    }
+    for (int reader = 0; reader < READERS; reader++) {
+        assert_int_equal(cvg_net_unsent(server.net, server.by_slot[reader]).bytes, total);
+        assert_int_equal(cvg_net_unsent(server.net, server.by_slot[reader]).weight, 2 * SEGMENTS * SLICES);
+    }
+    assert_int_equal(server_stats(&server).queued_bytes, READERS * total);
+    uint64_t received[READERS] = {0}, bytes_left = READERS * total;
+    uint64_t last_bytes = total, last_weight = UINT64_MAX;
+    uint8_t piece[50000];
+    while (bytes_left > 0) {
+        server_turn(&server, 1000);
+        for (int reader = 0; reader < READERS; reader++) {
+            bool ended = false;
+            size_t got = client_read(fds[reader], piece, reader == 0 ? 30000 : sizeof piece, &ended);
+            assert_false(ended);
+            for (size_t i = 0; i < got; i++) {
+                uint32_t number = (uint32_t)((received[reader] + i) / (SLICE * (SLICES + 1)));
+                uint32_t at = (uint32_t)((received[reader] + i) % (SLICE * (SLICES + 1)));
+                uint8_t message[SLICE];
+                if (at < SLICE * SLICES) {
+                    if (piece[i] != segments[number]->bytes[at]) fail_msg("segment %u differs at %u", number, at);
+                } else if (at - SLICE * SLICES >= MESSAGE_HEADER) {
+                    if (piece[i] != pattern(number, at - SLICE * SLICES)) fail_msg("message %u differs", number);
+                } else {
+                    put_message(message, SLICE, number);
+                    assert_int_equal(piece[i], message[at - SLICE * SLICES]);
+                }
+            }
+            received[reader] += got;
+            bytes_left -= got;
+        }
+        cvg_net_queued unsent = cvg_net_unsent(server.net, server.by_slot[0]);
+        assert_true(unsent.bytes <= last_bytes && unsent.weight <= last_weight);
+        assert_true(unsent.weight * SLICE / 2 + SLICES * SLICE >= unsent.bytes * SLICES / (SLICES + 1));
+        last_bytes = unsent.bytes;
+        last_weight = unsent.weight;
+    }
+    assert_int_equal(server.drained, READERS);
+    cvg_net_stats stats = server_stats(&server);
+    assert_int_equal(stats.queued_bytes, 0);
+    assert_int_equal(stats.queued_peak, READERS * total);
+    assert_int_equal(stats.bytes_out, READERS * total);
+    for (uint32_t i = 0; i < SEGMENTS; i++) {
+        assert_int_equal(segments[i]->references, 1);
+        cvg_segment_release(segments[i]);
+    }
+    assert_int_equal(disposed, SEGMENTS);
+    for (int i = 0; i < READERS; i++) close(fds[i]);
+    server_stop(&server);
+}
+
+static void discard_keeps_the_message_under_way(void **state) {
+    (void)state;
+    enum { BIG = 16 << 20, LAST = 500 };
+    server server;
+    server_start(&server, (cvg_net_options){0});
+    uint32_t disposed = 0;
+    cvg_segment *big = segment_make(BIG, 1, &disposed), *dropped = segment_make(4096, 2, &disposed);
+    for (int private_bytes = 0; private_bytes < 2; private_bytes++) {
+        server.accepted = server.closed = 0;
+        int fd = client_connect(server.port, 65536);
+        TURN_UNTIL(&server, server.accepted == 1);
+        cvg_connection to = server.last;
+        if (private_bytes) {
+            memcpy(cvg_net_reserve(server.net, to, BIG), big->bytes, BIG);
+            cvg_net_commit(server.net, to, BIG);
+        } else {
+            assert_int_equal(cvg_net_send(server.net, to, big, 0, BIG, 3), 0);
+        }
+        uint64_t out = server_stats(&server).bytes_out;
+        TURN_UNTIL(&server, server_stats(&server).bytes_out > out);
+        cvg_net_queued begun = cvg_net_unsent(server.net, to);
+        assert_true(begun.bytes > 0 && begun.bytes < BIG);
+        assert_int_equal(begun.weight, private_bytes ? 0 : 3);
+        for (uint32_t i = 0; i < 100; i++) {
+            assert_int_equal(cvg_net_send(server.net, to, dropped, 0, 4096, 1), 0);
+            memset(cvg_net_reserve(server.net, to, 100), 0xEE, 100);
+            cvg_net_commit(server.net, to, 100);
+        }
+        assert_int_equal(dropped->references, 101);
+        cvg_net_discard_unsent(server.net, to);
+        assert_int_equal(dropped->references, 1);
+        assert_int_equal(cvg_net_unsent(server.net, to).bytes, begun.bytes);
+        assert_int_equal(cvg_net_unsent(server.net, to).weight, begun.weight);
+        put_message(cvg_net_reserve(server.net, to, LAST), LAST, 9);
+        cvg_net_commit(server.net, to, LAST);
+        cvg_net_close(server.net, to, 60000000);
+        uint8_t *back = malloc(BIG + LAST + 1), last[LAST];
+        assert_int_equal(client_drain(&server, fd, back, BIG + LAST), BIG + LAST);
+        assert_memory_equal(back, big->bytes, BIG);
+        put_message(last, LAST, 9);
+        assert_memory_equal(back + BIG, last, LAST);
+        free(back);
+        close(fd);
+        TURN_UNTIL(&server, server.closed == 1);
+    }
+    cvg_segment_release(big);
+    cvg_segment_release(dropped);
+    assert_int_equal(disposed, 2);
+    server_stop(&server);
+}
+
+static void discard_of_everything_drains(void **state) {
+    (void)state;
+    server server;
+    server_start(&server, (cvg_net_options){.queue_low = 1000});
+    int fd = client_connect(server.port, 0);
+    TURN_UNTIL(&server, server.accepted == 1);
+    for (int i = 0; i < 2; i++) {
+        memset(cvg_net_reserve(server.net, server.last, 5000), 0, 5000);
+        cvg_net_commit(server.net, server.last, 5000);
+    }
+    cvg_net_discard_unsent(server.net, server.last);
+    assert_int_equal(cvg_net_unsent(server.net, server.last).bytes, 0);
+    server_turn(&server, 0);
+    assert_int_equal(server.drained, 1);
+    assert_int_equal(server_stats(&server).bytes_out, 0);
+    close(fd);
+    server_stop(&server);
+}
+
+static void destroy_releases_segments(void **state) {
+    (void)state;
+    server server;
+    server_start(&server, (cvg_net_options){0});
+    uint32_t disposed = 0;
+    cvg_segment *segment = segment_make(1 << 20, 1, &disposed);
+    int fds[10];
+    for (int i = 0; i < 10; i++) fds[i] = client_connect(server.port, 4096);
+    TURN_UNTIL(&server, server.accepted == 10);
+    for (int i = 0; i < 10; i++)
+        for (int j = 0; j < 20; j++)
+            assert_int_equal(cvg_net_send(server.net, server.by_slot[i], segment, 0, 1 << 20, 1), 0);
+    server_turn(&server, 0);
+    assert_true(segment->references > 1);
+    server_stop(&server);
+    assert_int_equal(segment->references, 1);
+    cvg_segment_release(segment);
+    assert_int_equal(disposed, 1);
+    for (int i = 0; i < 10; i++) close(fds[i]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slow_reader_gets_shared_segments_in_order),
+        cmocka_unit_test(discard_keeps_the_message_under_way),
+        cmocka_unit_test(discard_of_everything_drains),
+        cmocka_unit_test(destroy_releases_segments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
