@@ -2,7 +2,7 @@
 
 enum { GATHER = 16 };           /* marked rows fetched together */
 enum { SKIPPED_ROW_COST = 16 }; /* bytes of the budget that walking over a dead row counts for */
-enum { RANGE_AHEAD = 12 };       /* rows between a prefetch and its use */
+enum { RANGE_AHEAD = 12 };      /* rows between a prefetch and its use */
 
 /* --------------------------------------------------------------------------------------------------------- bitmaps */
 

@@ -14,8 +14,8 @@
  *   3. Memory: two bits a row, an eighth more when they grow, whatever the write rate.
  *   4. A live row of the first round is sent as a snapshot, a dead one skipped (the reader never knew it); a marked row
  *      is sent as a snapshot, or as Deleted with reason 0 when it is a tombstone.
- *   5. Bits of `current` lie at the cursor or behind it in row order, and marking sets bits of `next` only. So
- *      a round that began with S has sent, at its end, everything up to S.
+ *   5. Every bit of `current` is still in front of the walk (row >= cursor), and marking sets bits of `next` only. So a
+ *      round that began with S has sent, at its end, everything up to S.
  *   6. A row is sent before its bit is cleared: a step that runs out of memory loses nothing.
  * Failure: a bitmap cannot grow while marking. The reader then starts over with the range of all rows, which needs no
  * memory; from then on tombstones are sent too, because the reader may know them. Repeating is allowed, skipping is
