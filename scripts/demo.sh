@@ -38,7 +38,8 @@ second=$!; processes="$processes $second"
 
 for pid in $sources; do wait "$pid" || { cat "$work"/schedule "$work"/departures "$work"/arrivals >&2; exit 1; }; done
 kill -TERM $board $second
-wait $board; wait $second || { cat "$work/second" >&2; exit 1; }
+wait $board || { echo "the board ended early" >&2; exit 1; }
+wait $second || { cat "$work/second" >&2; exit 1; }
 cat "$work"/schedule "$work"/departures "$work"/arrivals "$work/second" >&2
 "$bin/convergectl" export Flight >"$work/export.rows"
 "$bin/flights-demo" compare --csv "$csv" "$work/board.rows" "$work/second.rows" "$work/export.rows"

@@ -9,7 +9,6 @@ import Glibc
 @main
 struct FlightsDemo {
     static func main() async {
-        var signals = stopSignals()
         let arguments = Arguments(CommandLine.arguments.dropFirst())
         do {
             switch arguments.plain.first {
@@ -19,7 +18,7 @@ struct FlightsDemo {
                 }
                 try await play(role, flights: arguments.flights(), clock: arguments.clock(), at: arguments.address())
             case "follow":
-                pthread_sigmask(SIG_BLOCK, &signals, nil)
+                catchStopSignals()
                 let board = arguments.has("--board") ? Board(clock: try arguments.clock()) : nil
                 try await follow(writing: arguments.value("--out"), board: board, at: arguments.address())
             case "compare":

@@ -38,48 +38,30 @@ func follow(writing file: String, board: Board?, at address: Address) async thro
     say("\(options.name): \(snapshot) snapshot, \(created) created, \(updated) updated, \(deleted) deleted")
 }
 
-/// Returns when the process is told to stop. The signal is blocked in `main`, so that only this thread takes it.
+/// Returns when the process is told to stop (SIGTERM, SIGINT): the handler's byte comes out of a pipe.
 private func stopRequested() async {
-    await withCheckedContinuation { continuation in
-        let thread = Thread {
-            var signals = stopSignals()
-            var taken: Int32 = 0
-            sigwait(&signals, &taken)
-            continuation.resume()
+    while true {
+        var byte: UInt8 = 0
+        if read(stopPipe.read, &byte, 1) == 1 { return }
+        try? await Task.sleep(for: .milliseconds(20))
+    }
+}
+
+/// Non-blocking at both ends.
+private let stopPipe: (read: Int32, write: Int32) = {
+    var ends: [Int32] = [0, 0]
+    guard pipe(&ends) == 0 else { fatalError("no pipe: raise the limit of open files") }
+    for end in ends { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+    return (ends[0], ends[1])
+}()
+
+/// From here on a signal to stop does not end the process, but `stopRequested`.
+func catchStopSignals() {
+    _ = stopPipe
+    for number in [SIGTERM, SIGINT] {
+        signal(number) { _ in
+            var byte: UInt8 = 1
+            _ = write(stopPipe.write, &byte, 1)
         }
-        thread.start()
-    }
-}
-
-func stopSignals() -> sigset_t {
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    sigaddset(&signals, SIGTERM)
-    sigaddset(&signals, SIGINT)
-    return signals
-}
-
-/// A detached thread that runs one closure.
-private struct Thread {
-    private let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-
-    func start() {
-        let boxed = Unmanaged.passRetained(Box(body))
-        var id = pthread_t()
-        let failed = pthread_create(
-            &id, nil,
-            { raw in
-                Unmanaged<Box>.fromOpaque(raw!).takeRetainedValue().body()
-                return nil
-            }, boxed.toOpaque())
-        guard failed == 0 else { fatalError("no thread can be started: raise the process limit") }
-        pthread_detach(id)
-    }
-
-    private final class Box: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 }
