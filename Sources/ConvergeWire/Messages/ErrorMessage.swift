@@ -8,13 +8,13 @@ public struct ErrorMessage: Message, Hashable {
     public var opcode: UInt16
     /// The server closes the connection behind this message.
     public var fatal: Bool
-    /// Of a refused write or of a request that names a kind; else 0.
+    /// Of a refused write; else 0.
     public var kind: UInt16
-    /// How many further reports this one stands for.
+    /// Further refusals that went unreported before this one.
     public var repeated: UInt32
     /// Of a refused write: its ordinal on the connection, the first write being 1 and items of a BATCH counted; else 0.
     public var write: UInt64
-    /// Of a refused write or query; else zero.
+    /// Of a refused write; else zero.
     public var id: EntityID
     /// A sentence that says what to change; cut to `WireLimits.sentenceBytes` when encoded.
     public var message: String
