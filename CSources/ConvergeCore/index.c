@@ -23,27 +23,20 @@ static inline uint32_t after(uint32_t line) {
     return (line + 1) & (CVGI_SEGMENT_LINES - 1);
 }
 
-/* Bit n: slot n of the line has this tag. */
-#if defined(__SSE2__)
-#include <emmintrin.h>
-static inline uint32_t matches(const cvgi_line *line, uint8_t tag) {
-    __m128i tags = _mm_loadu_si128((const __m128i *)(const void *)line->tags);
-    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag))) & 0xFFF;
-}
-#else
-/* Bit n: byte n of the word is zero. Exact: no carry leaves a byte. */
+/* Bit n: byte n of the word is zero. Exact, because no carry leaves a byte. */
 static inline uint32_t zero_bytes(uint64_t word) {
     const uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F);
     uint64_t high = ~(((word & low) + low) | word | low); /* 0x80 in each zero byte */
     return (uint32_t)((high >> 7) * UINT64_C(0x0102040810204080) >> 56);
 }
+
+/* Bit n: slot n of the line has this tag. Two words of eight tags, four of them in both. */
 static inline uint32_t matches(const cvgi_line *line, uint8_t tag) {
     uint64_t wanted = UINT64_C(0x0101010101010101) * tag;
     uint32_t front = zero_bytes(cvgi_load64(line->tags) ^ wanted);
-    uint32_t back = zero_bytes(cvgi_load64(line->tags + 4) ^ wanted); /* slots 4 to 11 */
-    return front | back << 4;
+    uint32_t back = zero_bytes(cvgi_load64(line->tags + CVGI_LINE_SLOTS - 8) ^ wanted);
+    return front | back << (CVGI_LINE_SLOTS - 8);
 }
-#endif
 
 void cvgi_index_init(cvgi_index *index, uint64_t seed) {
     *index = (cvgi_index){.seed = seed};

@@ -1,0 +1,262 @@
+/* Definitions, the layout they compile to, and every way in which a value is not valid (K3, K4, K5, W5). */
+#include "read_support.h"
+
+#include "schema.h"
+
+static cvgi_schema compiled(const cvg_field *fields, uint16_t count) {
+    cvgi_schema schema;
+    assert_int_equal(cvgi_schema_compile(&schema, &(cvg_definition){fields, count, 1}), CVG_OK);
+    return schema;
+}
+
+static int compile_status(const cvg_field *fields, uint16_t count, uint8_t version) {
+    cvgi_schema schema;
+    return cvgi_schema_compile(&schema, &(cvg_definition){fields, count, version});
+}
+
+static void k3_fields_are_packed_in_ordinal_order(void **state) {
+    (void)state;
+    const uint32_t sizes[] = {1, 2, 4, 8, 16, 1, 2, 4, 8, 4, 8, 1, 2 + 5, 2 + 300};
+    cvg_field fields[14] = {0};
+    for (uint8_t i = 0; i < 14; i++) fields[i].type = i + 1;
+    fields[12].max = 5;
+    fields[13].max = 300;
+    cvgi_schema schema = compiled(fields, 14);
+    uint32_t offset = 0;
+    for (int i = 0; i < 14; i++) {
+        assert_int_equal(schema.fields[i].offset, offset);
+        assert_int_equal(schema.fields[i].bytes, sizes[i]);
+        offset += sizes[i];
+    }
+    assert_int_equal(schema.data_bytes, offset);
+    assert_int_equal(schema.all, (1 << 14) - 1);
+    assert_int_equal(schema.checked, 7 << 11);
+}
+
+static void k5_limits_of_a_definition(void **state) {
+    (void)state;
+    cvg_field fields[65];
+    for (int i = 0; i < 65; i++) fields[i] = (cvg_field){.type = CVG_U8};
+    assert_int_equal(compile_status(fields, 0, 1), CVG_E_DEFINITION);
+    assert_int_equal(compile_status(fields, 64, 1), CVG_OK);
+    assert_int_equal(compile_status(fields, 65, 1), CVG_E_DEFINITION);
+    assert_int_equal(compile_status(fields, 1, 0), CVG_E_DEFINITION);
+    assert_int_equal(compile_status(NULL, 1, 1), CVG_E_DEFINITION);
+    const uint8_t bad_types[] = {0, CVG_VARSTRING, CVG_VARBYTES, CVG_ARRAY, CVG_STRUCT, 19, 255};
+    for (size_t i = 0; i < sizeof bad_types; i++) {
+        fields[3].type = bad_types[i];
+        assert_int_equal(compile_status(fields, 4, 1), CVG_E_DEFINITION);
+        fields[3].max = 4; /* nor with a max */
+        assert_int_equal(compile_status(fields, 4, 1), CVG_E_DEFINITION);
+        fields[3].max = 0;
+    }
+    fields[3] = (cvg_field){.type = CVG_STRING};
+    assert_int_equal(compile_status(fields, 4, 1), CVG_E_DEFINITION);
+    fields[3] = (cvg_field){.type = CVG_BYTES};
+    assert_int_equal(compile_status(fields, 4, 1), CVG_E_DEFINITION);
+    fields[3] = (cvg_field){.type = CVG_U32, .max = 4};
+    assert_int_equal(compile_status(fields, 4, 1), CVG_E_DEFINITION);
+    fields[3] = (cvg_field){.type = CVG_U32, .on_retract = 2};
+    assert_int_equal(compile_status(fields, 4, 1), CVG_E_DEFINITION);
+}
+
+static void k5_a_row_is_at_most_a_mebibyte(void **state) {
+    (void)state;
+    cvg_field fields[16];
+    for (int i = 0; i < 15; i++) fields[i] = (cvg_field){.type = CVG_BYTES, .max = 65535};
+    uint32_t rest = CVG_ROW_BYTES_MAX - CVG_ROW_HEADER_BYTES - 15 * 65537;
+    fields[15] = (cvg_field){.type = CVG_STRING, .max = (uint16_t)(rest - 2)};
+    assert_int_equal(compiled(fields, 16).data_bytes, CVG_ROW_BYTES_MAX - CVG_ROW_HEADER_BYTES);
+    fields[15].max++;
+    assert_int_equal(compile_status(fields, 16, 1), CVG_E_DEFINITION);
+}
+
+static void w5_owners_become_the_fields_a_source_may_write(void **state) {
+    (void)state;
+    const cvg_field fields[] = {
+        {.type = CVG_U8}, {.type = CVG_U8, .owners = 1}, {.type = CVG_U8, .owners = UINT64_C(1) << 63 | 1}};
+    cvgi_schema schema = compiled(fields, 3);
+    assert_int_equal(schema.writable[0], 7);
+    assert_int_equal(schema.writable[1], 1);
+    assert_int_equal(schema.writable[63], 5);
+}
+
+/* --------------------------------------------------------------------------------------------------------- values */
+
+static const cvg_field TEXT_FIELDS[] = {
+    {.type = CVG_U8}, {.type = CVG_BOOL}, {.type = CVG_STRING, .max = 9}, {.type = CVG_BYTES, .max = 20}};
+enum { TEXT_BYTES = 1 + 1 + 11 + 22, BOOL_AT = 1, STRING_AT = 2, BYTES_AT = 13 };
+
+static void expect_row(const cvgi_schema *schema, const uint8_t *data, int status, uint16_t at_fault) {
+    uint16_t field = CVGI_NO_FIELD;
+    assert_int_equal(cvgi_schema_check_row(schema, data, TEXT_BYTES, &field), status);
+    assert_int_equal(field, at_fault);
+}
+
+static void k4_row_values(void **state) {
+    (void)state;
+    cvgi_schema schema = compiled(TEXT_FIELDS, 4);
+    assert_int_equal(schema.data_bytes, TEXT_BYTES);
+    uint8_t data[TEXT_BYTES] = {0};
+    uint16_t field = CVGI_NO_FIELD;
+    assert_int_equal(cvgi_schema_check_row(&schema, data, TEXT_BYTES - 1, &field), CVG_E_LENGTH);
+    assert_int_equal(cvgi_schema_check_row(&schema, data, TEXT_BYTES + 1, &field), CVG_E_LENGTH);
+    assert_int_equal(field, CVGI_NO_FIELD);
+    expect_row(&schema, data, CVG_OK, CVGI_NO_FIELD);
+    data[0] = 255;
+    data[BOOL_AT] = 1;
+    expect_row(&schema, data, CVG_OK, CVGI_NO_FIELD);
+    for (int i = 2; i < 256; i++) {
+        data[BOOL_AT] = (uint8_t)i;
+        expect_row(&schema, data, CVG_E_BOOL, 1);
+    }
+    data[BOOL_AT] = 0;
+    cvgi_store16(data + STRING_AT, 10);
+    expect_row(&schema, data, CVG_E_TOO_LONG, 2);
+    cvgi_store16(data + STRING_AT, 0xFFFF);
+    expect_row(&schema, data, CVG_E_TOO_LONG, 2);
+    cvgi_store16(data + STRING_AT, 9);
+    expect_row(&schema, data, CVG_OK, CVGI_NO_FIELD);
+    data[STRING_AT + 2 + 8] = 0xC3; /* cut short by the end */
+    expect_row(&schema, data, CVG_E_UTF8, 2);
+    cvgi_store16(data + STRING_AT, 8);
+    expect_row(&schema, data, CVG_E_PADDING, 2);
+    data[STRING_AT + 2 + 8] = 0;
+    cvgi_store16(data + BYTES_AT, 21);
+    expect_row(&schema, data, CVG_E_TOO_LONG, 3);
+    cvgi_store16(data + BYTES_AT, 20);
+    memset(data + BYTES_AT + 2, 0xFF, 20); /* bytes need not be UTF-8 */
+    expect_row(&schema, data, CVG_OK, CVGI_NO_FIELD);
+    for (uint16_t length = 0; length < 20; length++) { /* one stray byte at each place of the padding */
+        memset(data + BYTES_AT + 2, 0, 20);
+        cvgi_store16(data + BYTES_AT, length);
+        expect_row(&schema, data, CVG_OK, CVGI_NO_FIELD);
+        for (int at = length; at < 20; at++) {
+            data[BYTES_AT + 2 + at] = 1;
+            expect_row(&schema, data, CVG_E_PADDING, 3);
+            data[BYTES_AT + 2 + at] = 0;
+        }
+    }
+    data[BOOL_AT] = 2; /* the first field at fault is the one named */
+    data[BYTES_AT] = 99;
+    expect_row(&schema, data, CVG_E_BOOL, 1);
+}
+
+static void expect_patch(const cvgi_schema *schema, uint8_t source, uint64_t mask, const uint8_t *data, uint32_t bytes,
+                         int status, uint16_t at_fault) {
+    uint16_t field = CVGI_NO_FIELD;
+    assert_int_equal(cvgi_schema_check_patch(schema, source, mask, data, bytes, &field), status);
+    assert_int_equal(field, at_fault);
+}
+
+static void k4_patch_values(void **state) {
+    (void)state;
+    cvg_field fields[4];
+    memcpy(fields, TEXT_FIELDS, sizeof fields);
+    fields[0].owners = 2;
+    fields[3].owners = 2;
+    cvgi_schema schema = compiled(fields, 4);
+    uint8_t data[TEXT_BYTES + 8] = {0};
+    expect_patch(&schema, 1, 0, NULL, 0, CVG_OK, CVGI_NO_FIELD);
+    expect_patch(&schema, 1, 0, data, 1, CVG_E_LENGTH, CVGI_NO_FIELD);
+    expect_patch(&schema, 1, 15, data, TEXT_BYTES, CVG_OK, CVGI_NO_FIELD);
+    expect_patch(&schema, 1, 5, data, 12, CVG_OK, CVGI_NO_FIELD);
+    expect_patch(&schema, 1, 5, data, 13, CVG_E_LENGTH, CVGI_NO_FIELD);
+    expect_patch(&schema, 1, 1 | 16 | 32, data, 1, CVG_E_MASK, 4);
+    expect_patch(&schema, 1, UINT64_C(1) << 63, data, 0, CVG_E_MASK, 63);
+    data[1] = 10; /* field 2's length, behind field 0 */
+    expect_patch(&schema, 1, 5, data, 12, CVG_E_TOO_LONG, 2);
+    expect_patch(&schema, 0, 5, data, 12, CVG_E_TOO_LONG, 2); /* values come before ownership */
+    data[1] = 0;
+    expect_patch(&schema, 0, 5, data, 12, CVG_E_NOT_OWNER, 0);
+    expect_patch(&schema, 0, 12, data, 33, CVG_E_NOT_OWNER, 3);
+    expect_patch(&schema, 0, 6, data, 12, CVG_OK, CVGI_NO_FIELD);
+    data[0] = 7; /* the bool, alone */
+    expect_patch(&schema, 0, 2, data, 1, CVG_E_BOOL, 1);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- UTF-8 */
+
+/* From the definition: decode, then look at the number and at the shortest form. 0: not one whole character. */
+static size_t naive_character(const uint8_t *text, size_t bytes) {
+    size_t length = text[0] < 0x80 ? 1 : text[0] >> 5 == 6 ? 2 : text[0] >> 4 == 14 ? 3 : text[0] >> 3 == 30 ? 4 : 0;
+    if (length == 0 || length > bytes) return 0;
+    uint32_t number = length == 1 ? text[0] : text[0] & (0x7Fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (text[i] >> 6 != 2) return 0;
+        number = number << 6 | (text[i] & 0x3F);
+    }
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (number < least[length] || number > 0x10FFFF || (number >= 0xD800 && number < 0xE000)) return 0;
+    return length;
+}
+
+static bool naive_utf8(const uint8_t *text, size_t bytes) {
+    while (bytes > 0) {
+        size_t length = naive_character(text, bytes);
+        if (length == 0) return false;
+        text += length;
+        bytes -= length;
+    }
+    return true;
+}
+
+static void k4_utf8_against_the_definition(void **state) {
+    (void)state;
+    uint64_t valid = 0;
+    for (uint32_t pair = 0; pair < 1 << 16; pair++) {
+        uint8_t text[2] = {(uint8_t)pair, (uint8_t)(pair >> 8)};
+        assert_int_equal(cvgi_utf8_valid(text, 2), naive_utf8(text, 2));
+    }
+    for (uint32_t triple = 0; triple < 1 << 20; triple++) { /* every lead of three, every second, every third */
+        uint8_t text[3] = {(uint8_t)(0xE0 | triple >> 16), (uint8_t)(triple >> 8), (uint8_t)triple};
+        bool expected = naive_utf8(text, 3);
+        assert_int_equal(cvgi_utf8_valid(text, 3), expected);
+        valid += expected;
+    }
+    for (uint32_t lead = 0xF0; lead < 0x100; lead++)
+        for (uint32_t rest = 0; rest < 1 << 14; rest++) { /* the second byte whole, the others at their edges */
+            static const uint8_t edges[8] = {0x00, 0x7F, 0x80, 0x81, 0xBE, 0xBF, 0xC0, 0xFF};
+            uint8_t text[4] = {(uint8_t)lead, (uint8_t)(rest >> 6), edges[rest & 7], edges[rest >> 3 & 7]};
+            bool expected = naive_utf8(text, 4);
+            assert_int_equal(cvgi_utf8_valid(text, 4), expected);
+            valid += expected;
+        }
+    assert_true(valid > 60000);
+}
+
+static void k4_utf8_at_every_place_of_a_word(void **state) {
+    (void)state;
+    uint8_t text[40];
+    uint64_t dice = 5, accepted = 0;
+    for (int round = 0; round < 200000; round++) {
+        static const char *const pieces[] = {"x", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "abcdefgh"};
+        size_t bytes = 0;
+        while (bytes < 24) {
+            const char *piece = pieces[test_random(&dice) % 5];
+            memcpy(text + bytes, piece, strlen(piece));
+            bytes += strlen(piece);
+        }
+        if (round % 2 == 0) text[test_random(&dice) % bytes] = (uint8_t)test_random(&dice);
+        if (round % 3 == 0) bytes -= test_random(&dice) % 4;
+        bool expected = naive_utf8(text, bytes);
+        assert_int_equal(cvgi_utf8_valid(text, bytes), expected);
+        accepted += expected;
+    }
+    assert_in_range(accepted, 50000, 199999);
+    assert_true(cvgi_utf8_valid(NULL, 0));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(k3_fields_are_packed_in_ordinal_order),
+        cmocka_unit_test(k5_limits_of_a_definition),
+        cmocka_unit_test(k5_a_row_is_at_most_a_mebibyte),
+        cmocka_unit_test(w5_owners_become_the_fields_a_source_may_write),
+        cmocka_unit_test(k4_row_values),
+        cmocka_unit_test(k4_patch_values),
+        cmocka_unit_test(k4_utf8_against_the_definition),
+        cmocka_unit_test(k4_utf8_at_every_place_of_a_word),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
