@@ -9,7 +9,7 @@ export LC_ALL := C.UTF-8
 PACKAGES := libjemalloc-dev libxxhash-dev libssl-dev libcmocka-dev
 CHECK_PACKAGES := clang-format
 
-.PHONY: help deps deps-check build debug run demo test test-c test-swift test-tour property bench check format clean
+.PHONY: help deps deps-check build debug run demo test test-c test-swift test-tour test-demo property bench check format clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -79,7 +79,7 @@ $(C_OUT)/bench_core: Tests/C/bench/bench_core.c $(CORE_FAST)
 	@$(CC) $(C_FLAGS) $(C_FAST) $^ -o $@
 
 # ---- tests
-test: test-c property test-swift test-tour ## every test
+test: test-c property test-swift test-tour test-demo ## every test
 
 test-c: $(C_TESTS:%=$(C_OUT)/test_%) $(C_OUT)/golden_frames
 	@for t in $(C_TESTS:%=test_%); do echo "== $$t"; (cd . && $(C_OUT)/$$t) 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]' ; done
@@ -95,6 +95,9 @@ test-swift: debug
 
 test-tour: build ## the README's tour, run as written
 	@scripts/test-tour.sh $(BIN)
+
+test-demo: build
+	@$(RELEASE) --product flights-demo && SPEED=400 scripts/demo.sh $(BIN)
 
 check: deps-check ## layers (and that breaches are caught), formatting, warnings as errors
 	@scripts/check-layers.sh && scripts/test-layers.sh
