@@ -35,16 +35,16 @@ while read -r verb name rest; do
         plant "$file" "public import $m" "$name leaks $m"; done ;;
     only-in) for m in $rest; do
         case $m in
-          *.h) plant "CSources/ConvergeNet/planted.c" "#include <$m>" "$m outside $name"
-               plant "CSources/ConvergeCore/engine.c" "#include <$m>" "$m outside $name, in the same layer" ;;
+          *.h) folder=$(dirname "$name")
+               plant "$folder/$(ls "$copy/$folder" | grep '\.c$' | grep -m1 -v "^${name##*/}$")" "#include <$m>" "$m outside $name" ;;
           *) plant "$(dirname "$name")/Planted.swift" "internal import $m" "$m outside $name, in the same module" ;;
         esac; done ;;
     stages) first=${rest%% *} last=${rest##* }
       plant "$name/$first.h" "#include \"$last.h\"" "a stage includes a later one"
       plant "$name/planted.c" "#include \"$last.h\"" "a file without a place in the order"
       plant "$name/$last.c" "#include \"../ConvergeNet/include/converge_net.h\"" "an include that climbs" ;;
-    includes) if [ -d "$copy/$name" ]; then plant "$name/$(ls "$copy/$name" | grep -m1 '\.[ch]$')" "#include <stdio.h>" "$name includes stdio"
-        else plant "$name" "#include <stdio.h>" "$name includes stdio"; fi ;;
+    includes) if [ -d "$copy/$name" ]; then plant "$name/$(ls "$copy/$name" | grep -m1 '\.[ch]$')" "#include <pthread.h>" "$name includes pthread"
+        else plant "$name" "#include <pthread.h>" "$name includes pthread"; fi ;;
   esac
 done < <(grep -vE '^(#|[[:space:]]*$)' "$here/layers.table")
 plant "Sources/Unknown/Planted.swift" "import ConvergeWire" "a module without a row"
