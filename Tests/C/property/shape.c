@@ -37,13 +37,20 @@ static void draw_shape(rng *r, shape *s) {
     s->install_weight = (unsigned)rng_between(r, 1, 6);
     s->reader_weight = (unsigned)rng_below(r, 16);
     s->windows = (unsigned)rng_between(r, 3, 30);
-    s->operations = rng_between(r, 100, 2500);
+    s->operations = rng_between(r, 100, 3000);
     s->pending_bytes_max = rng_percent(r, 75) ? 0 : bounds[rng_below(r, sizeof bounds / sizeof *bounds)];
     s->hash_seed = rng_percent(r, 20) ? 0 : rng_next(r);
     s->profile = rng_percent(r, 2) ? ROW_HUGE : profiles[rng_below(r, sizeof profiles / sizeof *profiles)];
     if (s->profile == ROW_LARGE || s->profile == ROW_HUGE) {
         s->operations = s->profile == ROW_HUGE ? 60 : s->operations / 4 + 50;
         s->hot_ids = s->hot_ids % (s->profile == ROW_HUGE ? 6 : 25) + 1;
+    }
+    if (s->profile <= ROW_WIDE && s->pending_bytes_max == 0 &&
+        rng_percent(r, 8)) { /* a crowd: tables grow, batches span segments */
+        s->fresh_percent = (unsigned)rng_between(r, 40, 95);
+        s->operations = rng_between(r, 3000, 8000);
+        s->array_max = ARRAY_MAX;
+        s->seal_weight = 1;
     }
     if (s->pending_bytes_max == 1) s->operations = s->operations / 4 + 50;
 }

@@ -25,7 +25,7 @@ static size_t encode_point(uint32_t point, uint8_t *out) {
     if (point < 0x80) return out[0] = (uint8_t)point, 1;
     size_t more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
     for (size_t i = more; i > 0; i--, point >>= 6) out[i] = (uint8_t)(0x80 | (point & 0x3F));
-    out[0] = (uint8_t)((0xF00 >> more & 0xFF) | point);
+    out[0] = (uint8_t)((0xFF00 >> (more + 1) & 0xFF) | point);
     return more + 1;
 }
 
