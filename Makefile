@@ -53,10 +53,12 @@ demo: build ## 842 real flights: three sources, one server, live board, every mi
 # ---- C: the core and the transport compiled on their own, for tests with sanitizers and for measuring
 CC := clang
 C_OUT := .build/c
+.PRECIOUS: $(C_OUT)/sane/%.o $(C_OUT)/fast/%.o
 C_INCLUDE := -ICSources/ConvergeCore -ICSources/ConvergeCore/include -ICSources/ConvergeNet -ICSources/ConvergeNet/include
 C_FLAGS := -std=c11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Wno-unused-function $(C_INCLUDE)
 C_SANE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 C_FAST := -O2
+C_LINK := -fuse-ld=lld
 CORE := $(wildcard CSources/ConvergeCore/*.c)
 NET := $(wildcard CSources/ConvergeNet/*.c)
 HEADERS := $(wildcard CSources/*/*.h CSources/*/include/*.h Tests/C/*.h Tests/C/*/*.h)
@@ -70,13 +72,13 @@ $(C_OUT)/sane/%.o: %.c $(HEADERS) | deps
 $(C_OUT)/fast/%.o: %.c $(HEADERS) | deps
 	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_FAST) -c $< -o $@
 $(C_OUT)/test_%: Tests/C/test_%.c $(CORE_SANE) $(NET_SANE)
-	@$(CC) $(C_FLAGS) $(C_SANE) $^ -lcmocka -lpthread -o $@
+	@$(CC) $(C_FLAGS) $(C_SANE) $^ $(C_LINK) -lcmocka -lpthread -o $@
 $(C_OUT)/golden_frames: Tests/C/golden_frames.c $(CORE_SANE)
-	@$(CC) $(C_FLAGS) $(C_SANE) $^ -lcmocka -o $@
+	@$(CC) $(C_FLAGS) $(C_SANE) $^ $(C_LINK) -lcmocka -o $@
 $(C_OUT)/property: $(wildcard Tests/C/property/*.c Tests/C/model/*.c) $(CORE_SANE)
-	@$(CC) $(C_FLAGS) -ITests/C/model $(C_SANE) $^ -o $@
+	@$(CC) $(C_FLAGS) -ITests/C/model $(C_SANE) $^ $(C_LINK) -o $@
 $(C_OUT)/bench_core: Tests/C/bench/bench_core.c $(CORE_FAST)
-	@$(CC) $(C_FLAGS) $(C_FAST) $^ -o $@
+	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -o $@
 
 # ---- tests
 test: test-c property test-swift test-tour test-demo ## every test

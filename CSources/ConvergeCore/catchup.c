@@ -106,11 +106,11 @@ typedef struct walk {
     cvgi_encoder *encoder;
     size_t budget;
     size_t spent;
-    uint64_t rows;
+    uint64_t rows; /* sent */
 } walk;
 
 static bool is_spent(const walk *walk) {
-    return walk->spent >= walk->budget && walk->rows > 0;
+    return walk->spent > 0 && walk->spent >= walk->budget;
 }
 
 static bool send(cvg_catchup *catchup, walk *walk, const uint8_t *row) {
@@ -222,7 +222,7 @@ int cvgi_catchup_step(cvg_catchup *catchup, cvgi_encoder *encoder, size_t byte_b
         }
     }
     catchup->progress.rows += walk.rows;
-    return memory || walk.rows > 0 ? CVG_OK : CVG_E_MEMORY;
+    return memory || walk.spent > 0 ? CVG_OK : CVG_E_MEMORY;
 }
 
 uint64_t cvgi_catchup_left(const cvg_catchup *catchup) {

@@ -32,10 +32,10 @@ extern "C" {
 #endif
 
 #define CVG_ID_BYTES 32
-#define CVG_SOURCES 64          /* sources 0..63: one bit each in a source set (K5) */
-#define CVG_FIELDS_MAX 64       /* top-level fields of a kind (K5) */
+#define CVG_SOURCES 64               /* sources 0..63: one bit each in a source set (K5) */
+#define CVG_FIELDS_MAX 64            /* top-level fields of a kind (K5) */
 #define CVG_ROW_BYTES_MAX (1u << 20) /* largest possible row of a kind (K5) */
-#define CVG_ROW_HEADER_BYTES 50 /* id 32, source set 8, version 8, schema version 1, flags 1 */
+#define CVG_ROW_HEADER_BYTES 50      /* id 32, source set 8, version 8, schema version 1, flags 1 */
 #define CVG_SEGMENT_BYTES (64u << 10)
 
 typedef enum cvg_status {
@@ -78,7 +78,7 @@ typedef struct cvg_allocator {
 /* All zero is valid: malloc, seed 0, default bounds. */
 typedef struct cvg_options {
     cvg_allocator allocator;
-    uint64_t hash_seed;        /* ids are hostile input: give it from a random source, and store it with the data */
+    uint64_t hash_seed;         /* ids are hostile input: give it from a random source, and store it with the data */
     uint64_t pending_bytes_max; /* bound of the open window's rows; 0: 64 MiB */
 } cvg_options;
 
@@ -95,12 +95,24 @@ void cvg_engine_destroy(cvg_engine *engine);
 /* Field types (K3). The numbers are those of the wire and of files. 15 to 18 are the variable and nested types
  * varstring, varbytes, array and struct, not accepted yet. */
 typedef enum cvg_type {
-    CVG_U8 = 1, CVG_U16 = 2, CVG_U32 = 3, CVG_U64 = 4, CVG_U128 = 5,
-    CVG_I8 = 6, CVG_I16 = 7, CVG_I32 = 8, CVG_I64 = 9,
-    CVG_F32 = 10, CVG_F64 = 11, CVG_BOOL = 12,
+    CVG_U8 = 1,
+    CVG_U16 = 2,
+    CVG_U32 = 3,
+    CVG_U64 = 4,
+    CVG_U128 = 5,
+    CVG_I8 = 6,
+    CVG_I16 = 7,
+    CVG_I32 = 8,
+    CVG_I64 = 9,
+    CVG_F32 = 10,
+    CVG_F64 = 11,
+    CVG_BOOL = 12,
     CVG_STRING = 13, /* inline: u16 length + max bytes of UTF-8, the rest zero */
     CVG_BYTES = 14,  /* inline: u16 length + max bytes, the rest zero */
-    CVG_VARSTRING = 15, CVG_VARBYTES = 16, CVG_ARRAY = 17, CVG_STRUCT = 18
+    CVG_VARSTRING = 15,
+    CVG_VARBYTES = 16,
+    CVG_ARRAY = 17,
+    CVG_STRUCT = 18
 } cvg_type;
 
 typedef enum cvg_on_retract { CVG_KEEP = 0, CVG_CLEAR = 1 } cvg_on_retract;
@@ -138,17 +150,17 @@ typedef struct cvg_op {
     uint32_t data_bytes;
     uint32_t connection; /* the caller's; not read by the core */
     uint16_t kind;
-    uint8_t code;        /* cvg_code */
-    uint8_t source;      /* 0..63 */
-    uint8_t schema;      /* ASSERT, PATCH: schema version the data was encoded with */
+    uint8_t code;   /* cvg_code */
+    uint8_t source; /* 0..63 */
+    uint8_t schema; /* ASSERT, PATCH: schema version the data was encoded with */
     uint8_t reserved[3];
 } cvg_op;
 
 /* A write that was refused (W4). */
 typedef struct cvg_refusal {
-    uint32_t index;  /* in the array given to cvg_apply */
-    int16_t status;  /* cvg_status */
-    uint16_t field;  /* ordinal of the field at fault, or 65,535 */
+    uint32_t index; /* in the array given to cvg_apply */
+    int16_t status; /* cvg_status */
+    uint16_t field; /* ordinal of the field at fault, or 65,535 */
 } cvg_refusal;
 
 typedef struct cvg_applied {
@@ -164,13 +176,18 @@ int cvg_apply(cvg_engine *engine, const cvg_op *ops, size_t count, cvg_refusal *
               cvg_applied *applied);
 
 /* Rows and bytes waiting in the open window. Zero rows: the partition is clean and no window is open (F1). */
-typedef struct cvg_pending { uint64_t rows; uint64_t bytes; } cvg_pending;
+typedef struct cvg_pending {
+    uint64_t rows;
+    uint64_t bytes;
+} cvg_pending;
 cvg_pending cvg_pending_size(const cvg_engine *engine);
 
 /* ------------------------------------------------------------------------------------------------- seal and install */
 
 typedef enum cvg_what {
-    CVG_CREATED = 1, CVG_UPDATED = 2, CVG_DELETED = 3,
+    CVG_CREATED = 1,
+    CVG_UPDATED = 2,
+    CVG_DELETED = 3,
     CVG_SOURCE_CHANGE = 4 /* only the source set changed: stored and logged, no version, no notification (W8, R9) */
 } cvg_what;
 
@@ -196,7 +213,7 @@ typedef struct cvg_batch cvg_batch; /* owned by the engine, immutable, valid unt
  * CVG_E_EMPTY, CVG_E_SEALED (the previous batch is not installed yet), CVG_E_MEMORY (the window stays open). */
 int cvg_seal(cvg_engine *engine, const cvg_batch **batch);
 
-uint64_t cvg_batch_sequence(const cvg_batch *batch);            /* of this flush; of the last one if nothing changed */
+uint64_t cvg_batch_sequence(const cvg_batch *batch);             /* of this flush; of the last one if nothing changed */
 size_t cvg_batch_changes(const cvg_batch *batch, uint16_t kind); /* entities changed in the kind */
 
 /* The index-th change of the kind, in the order of each entity's first write in the window. `index` below
@@ -267,7 +284,10 @@ typedef struct cvg_slice {
 
 /* The engine's answer: valid, and its segments held by the engine, until the next call on the engine that returns
  * slices. Who needs a segment longer retains it. */
-typedef struct cvg_slices { const cvg_slice *items; size_t count; } cvg_slices;
+typedef struct cvg_slices {
+    const cvg_slice *items;
+    size_t count;
+} cvg_slices;
 
 /* A class of subscription: subscribers that get the same bytes. */
 typedef enum cvg_class_flags { CVG_CLASS_PREVIOUS = 1 /* STATE and DELETED carry the data before */ } cvg_class_flags;
@@ -291,8 +311,8 @@ typedef struct cvg_catchup cvg_catchup;
  * CVG_E_KIND, CVG_E_MEMORY. The caller ends it with cvg_catchup_end. */
 int cvg_catchup_begin(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_catchup **catchup);
 
-/* Starts a catch-up with nothing in it, ended like the other. Begun between cvg_seal and cvg_install it holds what that batch
- * changes: for a reader that has everything before it but cannot be given it whole. CVG_E_KIND, CVG_E_MEMORY. */
+/* Starts a catch-up with nothing in it, ended like the other. Begun between cvg_seal and cvg_install it holds what that
+ * batch changes: for a reader that has everything before it but cannot be given it whole. CVG_E_KIND, CVG_E_MEMORY. */
 int cvg_catchup_begin_empty(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_catchup **catchup);
 
 typedef struct cvg_catchup_progress {
@@ -303,7 +323,8 @@ typedef struct cvg_catchup_progress {
 } cvg_catchup_progress;
 
 /* Encodes more rows: STATE of type snapshot, or DELETED with reason 0 for a marked row that is gone. Stops at about
- * byte_budget bytes (at least one row), or when nothing is left. CVG_E_MEMORY (nothing was consumed: try later). */
+ * byte_budget bytes (at least one row; a dead row that is passed over counts 16), or when nothing is left. CVG_E_MEMORY
+ * (nothing was consumed: try later). */
 int cvg_catchup_step(cvg_engine *engine, cvg_catchup *catchup, size_t byte_budget, cvg_slices *slices,
                      cvg_catchup_progress *progress);
 
@@ -315,15 +336,15 @@ void cvg_catchup_end(cvg_engine *engine, cvg_catchup *catchup);
 /* ------------------------------------------------------------------------------------------------------ statistics */
 
 typedef struct cvg_stats {
-    uint64_t entities;      /* alive, installed */
-    uint64_t tombstones;    /* installed */
-    uint64_t applied;       /* operations accepted since creation */
+    uint64_t entities;   /* alive, installed */
+    uint64_t tombstones; /* installed */
+    uint64_t applied;    /* operations accepted since creation */
     uint64_t refused;
     uint64_t created, updated, deleted; /* notifiable changes since creation */
-    uint64_t revived;       /* of the created: from a tombstone (W6) */
-    uint64_t deduplicated;  /* pending rows that ended as they began (W8) */
-    uint64_t flushes;       /* batches with at least one change */
-    uint64_t sequence;      /* of the last sealed flush */
+    uint64_t revived;                   /* of the created: from a tombstone (W6) */
+    uint64_t deduplicated;              /* pending rows that ended as they began (W8) */
+    uint64_t flushes;                   /* batches with at least one change */
+    uint64_t sequence;                  /* of the last sealed flush */
     uint64_t pending_rows, pending_bytes, pending_bytes_peak, pending_bytes_max;
     uint64_t memory_bytes;  /* allocated by the engine, segments included */
     uint64_t segment_bytes; /* of it, in segments alive anywhere */
