@@ -53,6 +53,7 @@ typedef struct reader {
     bool disturbed; /* the kind has changed since this catch-up began */
     bool lingers;   /* stays in catch-up for a while although told that nothing is left */
     uint64_t live_at_begin, frames, deletions, rounds, sequence; /* of this catch-up */
+    uint64_t fruitless;                                          /* steps since the last frame */
 } reader;
 
 /* Memory of the engine under test, counted. */
