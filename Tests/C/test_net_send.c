@@ -2,6 +2,7 @@
  * The transport's sending side over loopback: slow readers, shared segments, discarding.
  */
 #include "net_support.h"
+#include "queue.h"
 
 static void slow_reader_gets_shared_segments_in_order(void **state) {
     (void)state;
@@ -166,8 +167,52 @@ static void destroy_releases_segments(void **state) {
     for (int i = 0; i < 10; i++) close(fds[i]);
 }
 
+/* What follows a begun entry in memory is not merged into it: discarding behind it cuts between messages. */
+static void begun_entry_takes_no_more(void **state) {
+    (void)state;
+    uint32_t disposed = 0;
+    cvg_segment *segment = segment_make(1000, 1, &disposed);
+    cvgi_chunk_pool pool = {0};
+    for (int private_bytes = 0; private_bytes < 2; private_bytes++) {
+        cvgi_queue queue = {0};
+        struct iovec vectors[4];
+        size_t total;
+        for (uint32_t i = 0; i < 4; i++) {
+            if (private_bytes) {
+                memcpy(cvgi_queue_reserve(&queue, &pool, 100), segment->bytes + 100 * i, 100);
+                cvgi_queue_commit(&queue, &pool, 100);
+            } else {
+                assert_int_equal(cvgi_queue_push(&queue, segment, 100 * i, 100, 1), 0);
+            }
+            if (i == 1) cvgi_queue_take(&queue, &pool, 150);
+        }
+        assert_int_equal(queue.bytes, 250);
+        assert_int_equal(queue.weight, private_bytes ? 0 : 4);
+        assert_int_equal(cvgi_queue_gather(&queue, vectors, 4, 1000, &total), 2);
+        assert_int_equal(total, 250);
+        assert_memory_equal(vectors[0].iov_base, segment->bytes + 150, 50);
+        assert_memory_equal(vectors[1].iov_base, segment->bytes + 200, 200);
+        assert_int_equal(cvgi_queue_gather(&queue, vectors, 4, 60, &total), 2);
+        assert_int_equal(total, 60);
+        assert_int_equal(cvgi_queue_gather(&queue, vectors, 1, 1000, &total), 1);
+        assert_int_equal(total, 50);
+        cvgi_queue_discard(&queue, &pool);
+        assert_int_equal(queue.bytes, 50);
+        assert_int_equal(queue.weight, private_bytes ? 0 : 2);
+        cvgi_queue_take(&queue, &pool, 50);
+        assert_int_equal(queue.count, 0);
+        assert_null(queue.open);
+        assert_int_equal(segment->references, 1);
+        cvgi_queue_free(&queue, &pool);
+    }
+    cvgi_chunk_pool_free(&pool);
+    cvg_segment_release(segment);
+    assert_int_equal(disposed, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(begun_entry_takes_no_more),
         cmocka_unit_test(slow_reader_gets_shared_segments_in_order),
         cmocka_unit_test(discard_keeps_the_message_under_way),
         cmocka_unit_test(discard_of_everything_drains),
