@@ -222,12 +222,13 @@ static bool step(run *r, reader *reader, size_t budget, bool stay) {
     uint64_t frame_max = FRAME_HEADER_BYTES + 72 + (uint64_t)reader->kind->bytes;
     REQUIRE(r, bytes <= budget + frame_max, "catch-up: %llu bytes for a budget of %zu", (unsigned long long)bytes,
             budget);
-    /* Rows passed over because they are not alive count 16 bytes each; nothing else may use a budget up. */
-    uint64_t dead = reader->kind->entity_count - model_alive(reader->kind);
+    /* Rows passed over because they are not alive (some may be by the next step) count 16 bytes each; nothing else may
+     * use a budget up, and no row is passed over twice. */
+    uint64_t rows = reader->kind->entity_count, dead = rows - model_alive(reader->kind);
     reader->fruitless = reader->frames > before ? 0 : reader->fruitless + 1;
-    REQUIRE(r, progress.live || reader->fruitless == 0 || (reader->fruitless <= dead && budget <= 16 * dead),
-            "catch-up: %llu steps without a row, and still not live; %llu rows are not alive",
-            (unsigned long long)reader->fruitless, (unsigned long long)dead);
+    REQUIRE(r, progress.live || reader->fruitless == 0 || (reader->fruitless <= rows && budget <= 16 * dead),
+            "catch-up: %llu steps without a row, and still not live; %llu of %llu rows are not alive",
+            (unsigned long long)reader->fruitless, (unsigned long long)dead, (unsigned long long)rows);
     EQUAL(r, "catch-up: rows handed out", NULL, reader->frames, progress.rows);
     REQUIRE(r, progress.rounds >= reader->rounds, "catch-up: rounds went back");
     REQUIRE(r, progress.sequence >= reader->sequence, "catch-up: sequence went back");
