@@ -34,8 +34,8 @@ void fail(const run *r, const char *format, ...) {
 
 void differs(const run *r, const char *what, const uint8_t *id, uint64_t expected, uint64_t got) {
     begin(r);
-    printf("%s: expected %llu (0x%llx), got %llu (0x%llx)", what, (unsigned long long)expected,
-           (unsigned long long)expected, (unsigned long long)got, (unsigned long long)got);
+    printf("%s: expected %lld (0x%llx), got %lld (0x%llx)", what, (long long)expected, (unsigned long long)expected,
+           (long long)got, (unsigned long long)got); /* signed: a status is negative */
     if (id != NULL) printf("; id %s", id_text(id));
     end(r);
 }
