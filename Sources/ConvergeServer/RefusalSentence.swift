@@ -40,9 +40,9 @@ extension RefusedWrite {
             return "\(opcode) of \(name) carries \(facts.dataBytes) bytes of data, but \(what) of it "
                 + "\(opcode == .patch ? "take" : "takes") exactly \(expected): encode by the offsets of its definition"
         case .unknownField:
-            return
-                "the presence mask names field \(ordinal ?? 0), but \(name) has \(entry.layout.fields.count) fields: "
-                + "clear the bits without a field"
+            let stray = (facts.mask & ~entry.layout.allFields).trailingZeroBitCount
+            return "the presence mask names field \(stray), but \(name) has \(entry.layout.fields.count) fields, 0 to "
+                + "\(entry.layout.fields.count - 1): clear the bits without a field"
         case .invalidBool:
             return "\(where_) is a bool: send 0 or 1"
         case .valueTooLong:

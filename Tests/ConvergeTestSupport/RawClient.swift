@@ -143,6 +143,12 @@ public final class RawClient {
         return count > 0
     }
 
+    /// Nothing has come that is not taken yet.
+    public var isIdle: Bool {
+        var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return offset == received.count && Glibc.poll(&poll, 1, 0) == 0
+    }
+
     // MARK: Conversations
 
     /// Sends a request and returns its reply, whatever else comes before it.

@@ -1,0 +1,124 @@
+import ConvergeTestSupport
+import ConvergeWire
+import Testing
+
+/// W4, F1, F3: barriers and windows.
+@Suite struct SyncTests {
+    @Test func W4_syncOfACleanPartitionIsAnsweredAtOnce() throws {
+        let server = try TestServer { $0.windowMilliseconds = 60_000 }
+        let client = try RawClient(server)
+        try client.connect()
+        let synced = try client.sync()
+        #expect(synced.applied == 0 && synced.refused == 0)
+        #expect(try Token(bytes: synced.token).sequences == [0])
+        try server.stop()
+    }
+
+    @Test func W4_syncWaitsForTheWindowAndDoesNotShortenIt() throws {
+        let server = try TestServer { $0.windowMilliseconds = 60_000 }
+        let (writer, kind) = try RawClient.withGauge(server)
+        let other = try RawClient(server)
+        try other.connect()
+        try writer.send(Frames.assert(kind, id("a"), Gauge.row(1)) + Frames.message(Sync(), stream: 1))
+        // The window is open: nothing is installed, and nobody else waits for it.
+        try writer.send(Frames.message(Heartbeat(opaque: 5), stream: 2))
+        #expect(try writer.receive(HeartbeatAck.self).opaque == 5)
+        #expect(try other.query(kind, id("a")).status == QueryResult.Status.notFound.rawValue)
+        #expect(try other.sync().applied == 0)
+        // The window is a minute long; the last flush is that of the shutdown.
+        server.beginStop()
+        #expect(try writer.receive(Synced.self).applied == 1)
+        try server.stop()
+    }
+
+    @Test func W4_syncedComesBehindTheNotificationsItSpeaksOf() throws {
+        let server = try TestServer()
+        let (client, kind) = try RawClient.withGauge(server)
+        try client.subscribe(kind)
+        for round: UInt32 in 1...20 {
+            try client.send(Frames.assert(kind, id("a"), Gauge.row(round)) + Frames.message(Sync(), stream: 1))
+            #expect(Gauge.level(try client.receiveState().data) == round)
+            let synced = try client.receive(Synced.self)
+            #expect(try Token(bytes: synced.token).sequences == [UInt64(round)])
+        }
+        try server.stop()
+    }
+
+    @Test func W4_syncedCountsTheWritesBeforeIt() throws {
+        let server = try TestServer { $0.windowMilliseconds = 50 }
+        let (client, kind) = try RawClient.withGauge(server)
+        try client.send(
+            Frames.assert(kind, id("a"), Gauge.row(1)) + Frames.message(Sync(), stream: 1)
+                + Frames.assert(kind, id("b"), Gauge.row(1)) + Frames.message(Sync(), stream: 2))
+        #expect(try client.receive(Synced.self).applied == 1)
+        #expect(try client.receive(Synced.self).applied == 2)
+        try server.stop()
+    }
+
+    @Test func F3_aQueryAfterMyWritesWaitsForTheFlush() throws {
+        let server = try TestServer { $0.windowMilliseconds = 60_000 }
+        let (client, kind) = try RawClient.withGauge(server)
+        try client.send(
+            Frames.assert(kind, id("a"), Gauge.row(8))
+                + Frames.message(Query(kind: kind, flags: .afterMyWrites, id: id("a")), stream: 1)
+                + Frames.message(Query(kind: kind, id: id("a")), stream: 2))
+        let first = try client.receive()
+        #expect(first.stream == 2)
+        #expect(try first.decode(QueryResult.self).status == QueryResult.Status.notFound.rawValue)
+        server.beginStop()
+        #expect(Gauge.level(try client.receive(QueryResult.self).data) == 8)
+        try server.stop()
+    }
+
+    @Test func F1_windowZeroFlushesEveryTurn() throws {
+        let server = try TestServer { $0.windowMilliseconds = 0 }
+        let (client, kind) = try RawClient.withGauge(server)
+        for round: UInt32 in 1...50 {
+            try client.send(Frames.assert(kind, id("a"), Gauge.row(round)))
+            #expect(Gauge.level(try client.query(kind, id("a"), flags: .afterMyWrites).data) == round)
+        }
+        #expect(try client.query(kind, id("a")).version == 50)
+        try server.stop()
+    }
+
+    @Test func F1_aFullWindowIsFlushedEarlyAndNothingIsLost() throws {
+        let server = try TestServer {
+            $0.windowMilliseconds = 60_000
+            $0.pendingBytesMax = 1 << 20
+        }
+        let (writer, kind) = try RawClient.withGauge(server)
+        let (reader, _) = try RawClient.withGauge(server)
+        try reader.subscribe(kind, buffer: 1 << 20)
+        let rows = 50_000
+        try writer.send(
+            Frames.write { w in
+                for row in 0..<rows { w.assert(kind: kind, schema: 1, id: id(row), data: Gauge.row(UInt32(row))) }
+            })
+        // The last window stays open; its writes come with the shutdown.
+        var mirror = Mirror()
+        while mirror.rows.count < rows / 2 { try mirror.take(reader.receive()) }
+        _ = try writer.request(Heartbeat(opaque: 1), HeartbeatAck.self)
+        let peak: UInt64? = try stats(writer)["pending"]?["bytes_peak"]?.integer()
+        #expect(try #require(peak) <= 1 << 20)
+        server.beginStop()
+        for frame in try reader.receiveAll() { try mirror.take(frame) }
+        #expect(mirror.rows.count == rows)
+        #expect((0..<rows).allSatisfy { mirror.rows[id($0)]?.data == Gauge.row(UInt32($0)) })
+        try server.stop()
+    }
+
+    @Test func manyWaitingSyncsAreAllAnswered() throws {
+        let server = try TestServer { $0.windowMilliseconds = 10 }
+        let (client, kind) = try RawClient.withGauge(server)
+        let rounds = 5_000
+        try client.send(
+            Frames.write { w in
+                for round in 1...rounds {
+                    w.assert(kind: kind, schema: 1, id: id("a"), data: Gauge.row(UInt32(round)))
+                    w.message(Sync(), stream: 1)
+                }
+            })
+        for round in 1...rounds { #expect(try client.receive(Synced.self).applied == UInt64(round)) }
+        try server.stop()
+    }
+}
