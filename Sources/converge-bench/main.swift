@@ -1,1 +1,4 @@
-print("not built yet")
+import Glibc
+
+signal(SIGPIPE, SIG_IGN)
+exit(Command.run(Array(CommandLine.arguments.dropFirst())).rawValue)

@@ -1,0 +1,75 @@
+import ConvergeTransport
+import Glibc
+
+/// The subscribers, on a thread of their own, so that what they receive does not hold up those who write.
+final class Subscribers {
+    private let exchange = Exchange()
+    private let waker: Waker
+    private var thread = pthread_t()
+
+    /// Connects and subscribes; from here on every change of the kind is received and counted.
+    init(_ options: Options, kind: UInt16) throws {
+        let running = RunningReaders(try ReaderLoop.subscribed(options, kind: kind), exchange)
+        waker = running.loop.waker
+        let failure = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<RunningReaders>.fromOpaque(argument).takeRetainedValue().run()
+                return nil
+            }, Unmanaged.passRetained(running).toOpaque())
+        guard failure == 0 else {
+            throw BenchFailure(.cannotConnect, "no thread for subscribers: raise the limit of processes")
+        }
+    }
+
+    deinit {
+        exchange.put(.end)
+        waker.wake()
+        pthread_join(thread, nil)
+    }
+
+    /// - Throws: why a subscriber was disconnected.
+    func check() throws { try exchange.check() }
+
+    /// What has been counted when everything that the server had queued by now has arrived.
+    func counts() throws -> ReaderCounts {
+        guard case .counts(let counts) = try ask(.counts) else { preconditionFailure("another answer was asked for") }
+        return counts
+    }
+
+    /// Waits until every subscriber has been told these versions, the latest, of all entities.
+    /// - Throws: `checkFailed`: rows were missed.
+    func requireComplete(_ latest: [UInt32]) throws {
+        guard case .missing(let subscribers, let rows) = try ask(.missing(latest)) else {
+            preconditionFailure("another answer was asked for")
+        }
+        guard rows == 0 else {
+            throw BenchFailure(
+                .checkFailed, "\(subscribers) subscribers have not got the latest state of \(rows) rows in all")
+        }
+    }
+
+    private func ask(_ question: Exchange.Question) throws -> Exchange.Answer {
+        exchange.put(question)
+        waker.wake()
+        return try exchange.awaitAnswer()
+    }
+}
+
+/// What the readers' thread owns.
+private final class RunningReaders {
+    var loop: ReaderLoop
+    private let exchange: Exchange
+
+    init(_ loop: consuming ReaderLoop, _ exchange: Exchange) {
+        self.loop = loop
+        self.exchange = exchange
+    }
+
+    func run() {
+        do { try loop.run(exchange) } catch let failure as BenchFailure { exchange.fail(failure) } catch {
+            exchange.fail(BenchFailure(.cannotConnect, "\(error)"))
+        }
+    }
+}
