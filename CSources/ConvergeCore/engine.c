@@ -130,8 +130,8 @@ cvg_pending cvg_pending_size(const cvg_engine *engine) {
 }
 
 int cvg_seal(cvg_engine *engine, const cvg_batch **batch) {
-    if (engine->partition.pending_rows == 0) return CVG_E_EMPTY;
     if (engine->batch.sealed) return CVG_E_SEALED;
+    if (engine->partition.pending_rows == 0) return CVG_E_EMPTY;
     int status = cvgi_seal(&engine->partition, &engine->batch);
     if (status == CVG_OK) *batch = &engine->batch;
     return status;

@@ -112,14 +112,14 @@ int cvgi_schema_check_values(const cvgi_schema *schema, const uint8_t *data, uin
 
 int cvgi_schema_check_patch(const cvgi_schema *schema, uint8_t source, uint64_t mask, const uint8_t *data,
                             uint32_t bytes, uint16_t *field) {
-    uint64_t known = mask & schema->all;
-    uint32_t expected = 0;
-    for (uint64_t left = known; left != 0; left &= left - 1) expected += schema->fields[__builtin_ctzll(left)].bytes;
-    if (bytes != expected) return CVG_E_LENGTH;
-    if (known != mask) {
-        *field = (uint16_t)__builtin_ctzll(mask & ~schema->all);
+    uint64_t unknown = mask & ~schema->all;
+    if (CVGI_UNLIKELY(unknown != 0)) {
+        *field = (uint16_t)__builtin_ctzll(unknown);
         return CVG_E_MASK;
     }
+    uint32_t expected = 0;
+    for (uint64_t left = mask; left != 0; left &= left - 1) expected += schema->fields[__builtin_ctzll(left)].bytes;
+    if (bytes != expected) return CVG_E_LENGTH;
     if ((mask & schema->checked) != 0) {
         const uint8_t *value = data;
         for (uint64_t left = mask; left != 0; left &= left - 1) {

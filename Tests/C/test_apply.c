@@ -21,12 +21,12 @@ static void refusals_name_the_first_thing_that_is_wrong(void **state) {
     op.source = 63;
     assert_int_equal(write_op(engine, op, &field), CVG_E_SCHEMA);
     op.schema = 1;
-    assert_int_equal(write_op(engine, op, &field), CVG_E_LENGTH);
-    op.data_bytes = 2;
-    assert_int_equal(field, CVGI_NO_FIELD);
     assert_int_equal(write_op(engine, op, &field), CVG_E_MASK);
     assert_int_equal(field, 7);
     op.mask = 4;
+    assert_int_equal(write_op(engine, op, &field), CVG_E_LENGTH);
+    assert_int_equal(field, CVGI_NO_FIELD);
+    op.data_bytes = 2;
     assert_int_equal(write_op(engine, op, &field), CVG_E_NOT_OWNER);
     assert_int_equal(field, 2);
     assert_int_equal(stats_of(engine).refused, 8);

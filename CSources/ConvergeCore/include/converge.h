@@ -318,7 +318,8 @@ int cvg_catchup_begin_empty(cvg_engine *engine, uint16_t kind, cvg_class klass, 
 typedef struct cvg_catchup_progress {
     bool live;         /* nothing is left: the reader has everything up to `sequence`; feed it batches from now on */
     uint64_t rounds;   /* rounds ended so far */
-    uint64_t sequence; /* everything up to this flush has been sent (the point a token names); 0 before round 1 ends */
+    uint64_t sequence; /* everything up to this flush has been sent (the point a token names); 0 before round 1 of a
+                          bootstrap ends */
     uint64_t rows;     /* frames handed out so far */
 } cvg_catchup_progress;
 

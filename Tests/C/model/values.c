@@ -75,7 +75,8 @@ static model_verdict verdict(int status, unsigned field) {
 
 static model_verdict check_data(const model_kind *kind, const cvg_op *op) {
     uint64_t mask = op->code == CVG_PATCH ? op->mask : kind->all_fields;
-    if ((mask & ~kind->all_fields) != 0) return verdict(CVG_E_MASK, MODEL_NO_FIELD);
+    for (unsigned f = 0; f < 64; f++)
+        if ((mask & ~kind->all_fields) >> f & 1) return verdict(CVG_E_MASK, (uint16_t)f);
 
     uint64_t length = 0;
     for (unsigned f = 0; f < kind->field_count; f++)
