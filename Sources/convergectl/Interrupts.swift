@@ -1,34 +1,43 @@
 import Glibc
 import Synchronization
 
+/// The write end of the pipe that the signal handler has.
+private nonisolated(unsafe) var signalled: Int32 = -1
+
 /// SIGINT: the verb under way may end in its own way; without one, or the second time, the command ends at once.
 enum Interrupts {
     private static let handler = Mutex<(@Sendable () -> Void)?>(nil)
 
-    /// Called on the main thread before there are others, which inherit its mask.
+    /// Called once, before anything starts. The handler only writes a byte to a pipe; a thread of its own acts on it.
     static func prepare() {
         signal(SIGPIPE, SIG_IGN)
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, SIGINT)
-        pthread_sigmask(SIG_BLOCK, &set, nil)
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return }
+        let received = ends[0]
+        signalled = ends[1]
         var thread = pthread_t()
         let status = pthread_create(
             &thread, nil,
-            { _ in
-                Interrupts.wait()
+            { argument in
+                Interrupts.act(whenReadable: Int32(Int(bitPattern: argument)))
                 return nil
-            }, nil)
-        if status != 0 { pthread_sigmask(SIG_UNBLOCK, &set, nil) }
+            }, UnsafeMutableRawPointer(bitPattern: Int(received)))
+        guard status == 0 else { return }
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in
+            let before = errno
+            var byte: UInt8 = 0
+            _ = write(signalled, &byte, 1)
+            errno = before
+        }
+        action.sa_flags = Int32(bitPattern: UInt32(SA_RESTART))
+        sigaction(SIGINT, &action, nil)
     }
 
-    private static func wait() {
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, SIGINT)
+    private static func act(whenReadable pipe: Int32) {
+        var byte: UInt8 = 0
         while true {
-            var received: Int32 = 0
-            guard sigwait(&set, &received) == 0 else { continue }
+            guard read(pipe, &byte, 1) == 1 else { continue }
             let act = handler.withLock { handler in
                 defer { handler = nil }
                 return handler

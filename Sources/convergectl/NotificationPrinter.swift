@@ -77,7 +77,7 @@ struct NotificationPrinter {
             output.line("\(type)  \(output.paint("\(change.id)", .bold))  v\(change.version)  \(fields(change))")
         case .bootstrapBegin(let begin):
             flush()
-            talk("-- snapshot of about \(begin.estimate) entities --")
+            talk("-- snapshot of about \(begin.estimate) \(begin.estimate == 1 ? "entity" : "entities") --")
         case .bootstrapEnd:
             flush()
             talk("-- end of the snapshot --")

@@ -1,4 +1,4 @@
-// Before anything starts a thread: SIGINT is waited for, not taken by whichever thread it meets.
+// Before anything else starts a thread.
 Interrupts.prepare()
 let status = await Command.run(Array(CommandLine.arguments.dropFirst()))
 Command.end(status)

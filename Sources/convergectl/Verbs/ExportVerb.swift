@@ -9,7 +9,7 @@ extension Verb {
             are the same text. Writes that go on meanwhile are in it or not, entity by entity. 'load' reads these lines.
             The whole kind is held in memory. With --json, one document with the lines in 'entities'.
             """,
-        run: { invocation in try await Interrupts.cancelling { try await runExport(invocation) } })
+        run: { try await runExport($0) })
 }
 
 private func runExport(_ invocation: Invocation) async throws -> ExitCode {

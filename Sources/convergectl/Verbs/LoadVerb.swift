@@ -16,7 +16,7 @@ extension Verb {
             it stay loaded. Refused records are counted, and the first of them shown; then the exit code is 1.
             """,
         flags: [Flag("--id", "COLUMNS", "the columns that make an entity's id, with commas between them")],
-        run: { invocation in try await Interrupts.cancelling { try await runLoad(invocation) } })
+        run: { try await runLoad($0) })
 }
 
 private func runLoad(_ invocation: Invocation) async throws -> ExitCode {

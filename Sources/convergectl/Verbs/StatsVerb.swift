@@ -49,7 +49,7 @@ private func flatten(_ value: JSONValue, _ path: String, _ rows: inout [(name: S
 
 /// A whole number in groups of three digits.
 func grouped(_ text: String) -> String {
-    guard text.count > 4, text.allSatisfy({ $0.isASCII && $0.isNumber }) else { return text }
+    guard text.count > 3, text.allSatisfy({ $0.isASCII && $0.isNumber }) else { return text }
     var groups = ""
     for (index, digit) in text.enumerated() {
         if index > 0, (text.count - index) % 3 == 0 { groups += "," }
