@@ -5,9 +5,9 @@ enum { GROUP = 64 };
 typedef struct staged {
     cvgi_table *table;
     uint64_t hash;
-    const cvgi_line *line; /* until stage 4, which may move lines */
-    uint8_t *image;        /* the pending row to merge into; NULL: nothing to do */
-    uint32_t candidate;    /* row that may be the entity's */
+    uint8_t *image;     /* the pending row to merge into; NULL: nothing to do */
+    uint32_t candidate; /* row that may be the entity's */
+    uint32_t other;     /* another, a few in a hundred times */
     int16_t status;
     uint16_t field;
 } staged;
@@ -93,41 +93,61 @@ static void merge(const staged *it, const cvg_op *op) {
     }
 }
 
+/* 1 */
+static void start(const cvgi_partition *partition, staged *it, const cvg_op *op) {
+    it->field = CVGI_NO_FIELD;
+    it->image = NULL;
+    it->candidate = it->other = CVGI_ROW_NONE;
+    it->status = (int16_t)check_head(partition, op, &it->table);
+    if (it->status != CVG_OK) return;
+    it->hash = cvgi_hash(op->id, partition->hash_seed);
+}
+
+/* 2 */
+static void probe(staged *it) {
+    if (it->status != CVG_OK) return;
+    const cvgi_line *line = cvgi_index_line(&it->table->index, it->hash);
+    it->candidate = cvgi_index_candidates(line, it->hash, &it->other);
+    if (it->candidate == CVGI_ROW_NONE && line->overflow != 0) cvgi_index_prefetch_further(&it->table->index, it->hash);
+}
+
+static void prefetch_candidates(const staged *it) {
+    if (it->candidate == CVGI_ROW_NONE) return;
+    const cvgi_rows *rows = &it->table->rows;
+    prefetch_row(rows, cvgi_row_at(rows, it->candidate));
+    if (it->other != CVGI_ROW_NONE) prefetch_row(rows, cvgi_row_at(rows, it->other));
+}
+
+/* 3 */
+static void probe_further(staged *it) {
+    if (it->candidate != CVGI_ROW_NONE || it->status != CVG_OK) return;
+    if (cvgi_index_line(&it->table->index, it->hash)->overflow == 0) return;
+    it->candidate = cvgi_index_candidates_further(&it->table->index, it->hash, &it->other);
+    prefetch_candidates(it);
+}
+
 static int apply_group(cvgi_partition *partition, const cvg_op *ops, size_t count, size_t index, cvg_refusal *refusals,
                        size_t refusals_max, cvg_applied *applied) {
     staged group[GROUP];
-    for (size_t i = 0; i < count; i++) {
-        staged *it = &group[i];
-        it->field = CVGI_NO_FIELD;
-        it->image = NULL;
-        it->status = (int16_t)check_head(partition, &ops[i], &it->table);
-        if (CVGI_UNLIKELY(it->status != CVG_OK)) continue;
-        it->hash = cvgi_hash(ops[i].id, partition->hash_seed);
-        it->line = cvgi_index_line(&it->table->index, it->hash);
-        __builtin_prefetch(it->line);
-    }
-    for (size_t i = 0; i < count; i++) {
-        staged *it = &group[i];
-        if (CVGI_UNLIKELY(it->status != CVG_OK)) continue;
-        it->candidate = cvgi_index_candidate(it->line, it->hash);
-        if (it->candidate != CVGI_ROW_NONE)
-            prefetch_row(&it->table->rows, cvgi_row_at(&it->table->rows, it->candidate));
-    }
-    for (size_t i = 0; i < count; i++) {
-        staged *it = &group[i];
-        if (CVGI_LIKELY(it->status == CVG_OK))
-            it->status = (int16_t)check_data(&it->table->schema, &ops[i], &it->field);
-    }
+    for (size_t i = 0; i < count; i++) start(partition, &group[i], &ops[i]);
+    for (size_t i = 0; i < count; i++)
+        if (group[i].status == CVG_OK) __builtin_prefetch(cvgi_index_line(&group[i].table->index, group[i].hash));
+    for (size_t i = 0; i < count; i++) probe(&group[i]);
+    for (size_t i = 0; i < count; i++) prefetch_candidates(&group[i]);
+    for (size_t i = 0; i < count; i++) probe_further(&group[i]);
+    for (size_t i = 0; i < count; i++)
+        if (group[i].status == CVG_OK)
+            group[i].status = (int16_t)check_data(&group[i].table->schema, &ops[i], &group[i].field);
     size_t end = 0;
     int stopped = CVG_OK;
     while (end < count && applied->refused < refusals_max) {
         staged *it = &group[end];
-        if (CVGI_LIKELY(it->status == CVG_OK)) it->status = (int16_t)resolve(partition, it, &ops[end]);
-        if (CVGI_UNLIKELY(it->status == CVG_E_PENDING)) {
+        if (it->status == CVG_OK) it->status = (int16_t)resolve(partition, it, &ops[end]);
+        if (it->status == CVG_E_PENDING) {
             stopped = CVG_E_PENDING;
             break;
         }
-        if (CVGI_UNLIKELY(it->status != CVG_OK))
+        if (it->status != CVG_OK)
             refusals[applied->refused++] = (cvg_refusal){(uint32_t)(index + end), it->status, it->field};
         end++;
     }

@@ -4,17 +4,20 @@
  *   operations ─▶ [APPLY] ─▶ pending rows ─▶ seal
  *
  *   a group of 64     1 check kind, source, schema; hash; prefetch the index line
- *                     2 read the line; prefetch the first and last line of the row that it names
- *                     3 validate the data (bytes of the receive buffer: sequential)
- *                     4 confirm the id; find or create the pending row; prefetch it
- *                     5 merge
+ *                     2 read the line; prefetch the row that it names, or the lines behind it
+ *                     3 read those, for the few ids that overflowed; prefetch the row
+ *                     4 validate the data (bytes of the receive buffer: sequential)
+ *                     5 confirm the id; find or create the pending row; prefetch it
+ *                     6 merge
  *
- * Each stage runs over the whole group before the next begins. The result is that of one write at a time: stages 1 to 3
- * depend on nothing that the group changes, but for the row guessed in 2, which 4 confirms; 4 and 5 run in order.
+ * Each stage runs over the whole group before the next begins, and the prefetches of a stage are a loop of their own:
+ * page walks overlap only while few instructions lie between them. The result is that of one write at a time: stages 1
+ * to 4 depend on nothing that the group changes, but for the row guessed in 2 and 3, which 5 confirms; 5 and 6 run in
+ * order.
  *
  * Invariants
- *   1. A refused write changes nothing. All refusals but those for memory and rows are decided before stage 4.
- *   2. Stage 4 never looks further than the group's stopping point (refusals or window full): what the caller is told
+ *   1. A refused write changes nothing. All refusals but those for memory and rows are decided before stage 5.
+ *   2. Stage 5 never looks further than the group's stopping point (refusals or window full): what the caller is told
  * to hand in again has left no trace.
  *   3. Nothing is allocated per write: slabs, index segments and rows grow by blocks.
  * Failure: memory or row numbers run out: that write is refused, later ones go on.

@@ -19,6 +19,10 @@ static inline uint32_t start_of(uint64_t hash) {
     return (uint32_t)(hash >> 8) & (CVGI_SEGMENT_LINES - 1);
 }
 
+static inline cvgi_line *segment_of(const cvgi_index *index, uint64_t hash) {
+    return index->directory[cvgi_index_entry(index, hash)];
+}
+
 static inline uint32_t after(uint32_t line) {
     return (line + 1) & (CVGI_SEGMENT_LINES - 1);
 }
@@ -59,14 +63,35 @@ void cvgi_index_free(cvgi_index *index, cvgi_memory *memory) {
     *index = (cvgi_index){.seed = index->seed};
 }
 
-uint32_t cvgi_index_candidate(const cvgi_line *line, uint64_t hash) {
+uint32_t cvgi_index_candidates(const cvgi_line *line, uint64_t hash, uint32_t *other) {
     uint32_t found = matches(line, tag_of(hash));
-    return found == 0 ? CVGI_ROW_NONE : line->rows[__builtin_ctz(found)];
+    if (found == 0) return CVGI_ROW_NONE;
+    uint32_t more = found & (found - 1);
+    if (more != 0) *other = line->rows[__builtin_ctz(more)];
+    return line->rows[__builtin_ctz(found)];
+}
+
+void cvgi_index_prefetch_further(const cvgi_index *index, uint64_t hash) {
+    const cvgi_line *segment = segment_of(index, hash);
+    uint32_t next = after(start_of(hash));
+    __builtin_prefetch(&segment[next]);
+    __builtin_prefetch(&segment[after(next)]);
+}
+
+uint32_t cvgi_index_candidates_further(const cvgi_index *index, uint64_t hash, uint32_t *other) {
+    const cvgi_line *segment = segment_of(index, hash);
+    uint32_t at = start_of(hash);
+    for (uint32_t probed = 0; probed < CVGI_SEGMENT_LINES && segment[at].overflow != 0; probed++) {
+        at = after(at);
+        uint32_t row = cvgi_index_candidates(&segment[at], hash, other);
+        if (row != CVGI_ROW_NONE) return row;
+    }
+    return CVGI_ROW_NONE;
 }
 
 uint32_t cvgi_index_find(const cvgi_index *index, const cvgi_rows *rows, uint64_t hash, const uint8_t *id) {
     if (index->directory == NULL) return CVGI_ROW_NONE;
-    const cvgi_line *segment = index->directory[hash >> 1 >> (63 - index->depth)];
+    const cvgi_line *segment = segment_of(index, hash);
     uint32_t at = start_of(hash);
     for (uint32_t probed = 0; probed < CVGI_SEGMENT_LINES; probed++, at = after(at)) {
         const cvgi_line *line = &segment[at];
@@ -126,7 +151,7 @@ static void prefetch_ids(const cvgi_line *line, const cvgi_rows *rows) {
 
 /* The ids are in the rows alone, so every row of the segment is visited: prefetched two lines ahead. */
 static int split(cvgi_index *index, cvgi_memory *memory, const cvgi_rows *rows, uint64_t hash) {
-    cvgi_line *old = index->directory[hash >> 1 >> (63 - index->depth)];
+    cvgi_line *old = segment_of(index, hash);
     uint32_t depth = old[1].meta;
     if (depth == index->depth && !directory_double(index, memory)) return CVG_E_MEMORY;
     cvgi_line *halves[2] = {segment_new(index, memory, depth + 1), segment_new(index, memory, depth + 1)};
@@ -145,7 +170,7 @@ static int split(cvgi_index *index, cvgi_memory *memory, const cvgi_rows *rows, 
         }
     }
     size_t entries = entries_of(index, old);
-    size_t first = (hash >> 1 >> (63 - index->depth)) & ~(entries - 1);
+    size_t first = cvgi_index_entry(index, hash) & ~(entries - 1);
     for (size_t entry = 0; entry < entries; entry++) index->directory[first + entry] = halves[entry >= entries / 2];
     segment_drop(index, memory, old);
     return CVG_OK;
@@ -165,7 +190,7 @@ static int first_segment(cvgi_index *index, cvgi_memory *memory) {
 
 int cvgi_index_reserve(cvgi_index *index, cvgi_memory *memory, const cvgi_rows *rows, uint64_t hash) {
     if (CVGI_UNLIKELY(index->directory == NULL)) return first_segment(index, memory);
-    while (CVGI_UNLIKELY(index->directory[hash >> 1 >> (63 - index->depth)][0].meta >= CVGI_SEGMENT_FULL)) {
+    while (CVGI_UNLIKELY(segment_of(index, hash)[0].meta >= CVGI_SEGMENT_FULL)) {
         int status = split(index, memory, rows, hash);
         if (status != CVG_OK) return status;
     }
@@ -173,13 +198,13 @@ int cvgi_index_reserve(cvgi_index *index, cvgi_memory *memory, const cvgi_rows *
 }
 
 void cvgi_index_insert(cvgi_index *index, uint64_t hash, uint32_t row) {
-    cvgi_line *segment = index->directory[hash >> 1 >> (63 - index->depth)];
+    cvgi_line *segment = segment_of(index, hash);
     CVGI_ASSERT(segment[0].meta < CVGI_SEGMENT_FULL);
     segment_insert(segment, hash, row);
 }
 
 void cvgi_index_remove(cvgi_index *index, uint64_t hash, uint32_t row) {
-    cvgi_line *segment = index->directory[hash >> 1 >> (63 - index->depth)];
+    cvgi_line *segment = segment_of(index, hash);
     uint32_t at = start_of(hash);
     for (uint32_t probed = 0; probed < CVGI_SEGMENT_LINES; probed++, at = after(at)) {
         for (uint32_t found = matches(&segment[at], tag_of(hash)); found != 0; found &= found - 1) {

@@ -54,14 +54,23 @@ extern const cvgi_line cvgi_index_nothing[1];
 void cvgi_index_init(cvgi_index *index, uint64_t seed);
 void cvgi_index_free(cvgi_index *index, cvgi_memory *memory);
 
+static inline size_t cvgi_index_entry(const cvgi_index *index, uint64_t hash) {
+    return hash >> 1 >> (63 - index->depth); /* depth 0: none of its bits */
+}
+
 /* The line where probing for the hash starts: prefetch it before the lookup. Valid until the next reserve. */
 static inline const cvgi_line *cvgi_index_line(const cvgi_index *index, uint64_t hash) {
     if (CVGI_UNLIKELY(index->directory == NULL)) return cvgi_index_nothing;
-    return index->directory[hash >> 1 >> (63 - index->depth)] + (hash >> 8 & (CVGI_SEGMENT_LINES - 1));
+    return index->directory[cvgi_index_entry(index, hash)] + (hash >> 8 & (CVGI_SEGMENT_LINES - 1));
 }
 
-/* The first row in that line that may be the id's, to prefetch it; CVGI_ROW_NONE: none. */
-uint32_t cvgi_index_candidate(const cvgi_line *line, uint64_t hash);
+/* The first row in a line that may be the id's, to prefetch it; CVGI_ROW_NONE: none. A few in a hundred times there is
+ * another, which goes to `other`. */
+uint32_t cvgi_index_candidates(const cvgi_line *line, uint64_t hash, uint32_t *other);
+
+/* The same in the lines behind the first, when that has overflow; and the lines themselves, to prefetch. */
+uint32_t cvgi_index_candidates_further(const cvgi_index *index, uint64_t hash, uint32_t *other);
+void cvgi_index_prefetch_further(const cvgi_index *index, uint64_t hash);
 
 /* The row number of the id, or CVGI_ROW_NONE. */
 uint32_t cvgi_index_find(const cvgi_index *index, const cvgi_rows *rows, uint64_t hash, const uint8_t *id);

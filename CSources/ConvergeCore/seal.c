@@ -1,11 +1,12 @@
 #include "seal.h"
 
-enum { AHEAD = 24 }; /* rows prefetched in front of the one at work */
+/* Rows are prefetched a block in front of the one at work, a block at a time: the page walks of a tight loop overlap.
+ */
+enum { BLOCK = 32 };
 
-static void prefetch_row(const cvgi_rows *rows, uint32_t row) {
-    const uint8_t *at = cvgi_row_at(rows, row);
-    __builtin_prefetch(at, 1);
-    __builtin_prefetch(at + rows->stride - CVGI_CACHE_LINE, 1);
+static void prefetch_row(const cvgi_rows *rows, const uint8_t *row) {
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + rows->stride - CVGI_CACHE_LINE);
 }
 
 /* Created and retracted inside the window (W8): the row was never seen by anyone. */
@@ -59,15 +60,33 @@ static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvg
     return true;
 }
 
+/* A place in a window, some images in front of the one at work. */
+typedef struct cursor {
+    uint32_t image;
+    uint32_t slot;
+} cursor;
+
+/* Moves to image `to` or the end, and prefetches each image on the way, or the table row that it names. */
+static void run_ahead(const cvgi_table *table, const cvgi_window *window, cursor *at, uint32_t to, bool rows) {
+    for (; at->image < window->count && at->image < to; at->image++) {
+        const uint8_t *image = cvgi_window_at(table, window, at->slot);
+        if (rows)
+            prefetch_row(&table->rows, cvgi_row_at(&table->rows, cvgi_row_link(&table->rows, image)));
+        else
+            prefetch_row(&table->rows, image);
+        at->slot = cvgi_window_after(table, at->slot);
+    }
+}
+
 static size_t seal_table(cvgi_partition *partition, cvgi_table *table, cvgi_change *changes) {
     const cvgi_window *window = &table->windows[table->open];
-    const cvgi_rows *rows = &table->rows;
-    uint32_t ahead = 0, slot = 0, fetched = 0;
+    cursor images = {0}, rows = {0};
+    uint32_t slot = 0;
     size_t count = 0;
     for (uint32_t i = 0; i < window->count; i++) {
-        for (; fetched < window->count && fetched < i + AHEAD; fetched++) {
-            prefetch_row(rows, cvgi_row_link(rows, cvgi_window_at(table, window, ahead)));
-            ahead = cvgi_window_after(table, ahead);
+        if (i % BLOCK == 0) {
+            run_ahead(table, window, &images, i + 3 * BLOCK, false);
+            run_ahead(table, window, &rows, i + 2 * BLOCK, true);
         }
         count += diff(partition, table, cvgi_window_at(table, window, slot), &changes[count]);
         slot = cvgi_window_after(table, slot);
@@ -145,13 +164,21 @@ static void install_change(cvgi_partition *partition, cvgi_table *table, const c
     if ((link & 1) != table->open) cvgi_row_set_link(&table->rows, row, 0);
 }
 
+static void prefetch_changes(const cvgi_table *table, const cvgi_section *section, size_t from) {
+    size_t to = from + BLOCK < section->count ? from + BLOCK : section->count;
+    for (size_t i = from; i < to; i++) {
+        prefetch_row(&table->rows, section->changes[i].before);
+        prefetch_row(&table->rows, section->changes[i].now);
+    }
+}
+
 void cvgi_install(cvgi_partition *partition, cvg_batch *batch) {
     CVGI_ASSERT(batch->sealed);
     for (size_t s = 0; s < batch->section_count; s++) {
         const cvgi_section *section = &batch->sections[s];
         cvgi_table *table = cvgi_partition_table(partition, section->kind);
         for (size_t i = 0; i < section->count; i++) {
-            if (i + AHEAD < section->count) prefetch_row(&table->rows, section->changes[i + AHEAD].row);
+            if (i % BLOCK == 0) prefetch_changes(table, section, i + BLOCK);
             install_change(partition, table, &section->changes[i]);
         }
         cvgi_window_recycle(partition, table, &table->windows[table->open ^ 1]);
