@@ -43,7 +43,7 @@ public struct OperationBuffer: ~Copyable, OperationSink {
         lastOrdinal = ordinal
     }
 
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func append(_ write: Write) {
         if held == capacity { grow() }
         lastOrdinal &+= 1

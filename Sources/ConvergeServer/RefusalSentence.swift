@@ -29,7 +29,7 @@ extension RefusedWrite {
         }
         let name = "'\(entry.definition.name)'"
         let field = ordinal.flatMap { $0 < entry.layout.fields.count ? entry.layout.fields[$0] : nil }
-        let where_ = field.map { "field '\($0.name)' of \(name)" } ?? "a field of \(name)"
+        let place = field.map { "field '\($0.name)' of \(name)" } ?? "a field of \(name)"
         switch status {
         case .unknownSchemaVersion:
             return "\(name) has schema version \(entry.definition.schema), the write was encoded with \(facts.schema): "
@@ -44,18 +44,18 @@ extension RefusedWrite {
             return "the presence mask names field \(stray), but \(name) has \(entry.layout.fields.count) fields, 0 to "
                 + "\(entry.layout.fields.count - 1): clear the bits without a field"
         case .invalidBool:
-            return "\(where_) is a bool: send 0 or 1"
+            return "\(place) is a bool: send 0 or 1"
         case .valueTooLong:
-            return "\(where_) holds at most \(field?.max ?? 0) bytes: shorten the value"
+            return "\(place) holds at most \(field?.max ?? 0) bytes: shorten the value"
         case .invalidUTF8:
-            return "\(where_) is a string and must be valid UTF-8: re-encode it, or make the field bytes"
+            return "\(place) is a string and must be valid UTF-8: re-encode it, or make the field bytes"
         case .nonzeroPadding:
             return
-                "\(where_) has bytes that are not zero behind the end of its value: fill it up to \(field?.max ?? 0) with zeros"
+                "\(place) has bytes that are not zero behind the end of its value: fill it up to \(field?.max ?? 0) with zeros"
         case .notOwner:
             let owners = (0..<64).filter { (field?.owners ?? 0) >> UInt64($0) & 1 == 1 }.map(String.init)
             return
-                "\(where_) is owned by source \(owners.joined(separator: ", ")), and this connection writes as source "
+                "\(place) is owned by source \(owners.joined(separator: ", ")), and this connection writes as source "
                 + "\(facts.source): leave the field out of the PATCH"
         case .outOfMemory:
             return "the server has no memory for this write to \(name): retract what is not needed, or give it more"

@@ -6,7 +6,7 @@ extension Server {
     mutating func reply(_ slot: Int, stream: UInt16, _ message: some Message) {
         let connection = sessions[slot].connection
         guard let buffer = transport.reserve(connection, message.frameBytes) else {
-            counters.unsendable += 1
+            unsendable.append(connection)
             return
         }
         transport.commit(connection, message.encodeFrame(stream: stream, into: buffer))
@@ -38,6 +38,17 @@ extension Server {
         endSession(slot)
         sessions[slot].state = .closing
         transport.close(connection, lingerMicroseconds: Int64(configuration.lingerMilliseconds) * 1_000)
+    }
+
+    /// Who could not be sent a reply, for lack of memory, must not wait for it: its connection ends.
+    mutating func closeUnsendable() {
+        guard !unsendable.isEmpty else { return }
+        let connections = unsendable
+        unsendable.removeAll()
+        for connection in connections where sessions.isReading(connection) {
+            counters.unsendable += 1
+            close(connection.slot)
+        }
     }
 
     mutating func connectionClosed(_ connection: Connection) {

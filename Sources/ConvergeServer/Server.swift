@@ -25,6 +25,7 @@ public struct Server: ~Copyable {
     var slowReaders: [(Connection, String)] = []
     var reports = ReportTimer()
     var heldSlots: [Int] = []
+    var unsendable: [Connection] = []
     var counters = ServerCounters()
     let lineage: UInt64
     let stopFlag = StopFlag()
@@ -97,6 +98,7 @@ public struct Server: ~Copyable {
             pumpCatchUps()
             sendHeldReports()
             expireGreetings()
+            closeUnsendable()
         }
         try shutDown()
     }

@@ -24,7 +24,7 @@ struct ServerCounters {
     var slowReaders: UInt64 = 0
     /// Subscriptions now.
     var subscriptions = 0
-    /// Messages that found no memory or a connection that is closing.
+    /// Connections closed because there was no memory for a reply.
     var unsendable: UInt64 = 0
 }
 

@@ -64,9 +64,11 @@ extension Server {
     }
 
     private func kinds(into json: inout JSONWriter) {
+        json.member("kinds_now", registry.count)
         json.key("kinds")
         json.beginArray()
-        for (kind, definition) in registry.all {
+        // The document has to fit in a frame.
+        for (kind, definition) in registry.all.prefix(1_000) {
             json.beginObject()
             json.member("kind", kind)
             json.member("name", definition.name)

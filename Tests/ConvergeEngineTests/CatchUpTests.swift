@@ -38,7 +38,7 @@ import Testing
         #expect(engine.statistics.catchUps == 0)
     }
 
-    @Test func R5_anEmptyCatchUpHoldsTheFlushItWasBegunIn() throws {
+    @Test func r5AnEmptyCatchUpHoldsTheFlushItWasBegunIn() throws {
         var engine = try EngineTests.engine()
         try fill(&engine, 0..<1_000, 1)
         engine.install(try engine.seal())

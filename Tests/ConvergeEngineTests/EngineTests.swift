@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func W9_aBatchIsTakenBackWhole() throws {
+    @Test func w9ABatchIsTakenBackWhole() throws {
         var writer = FrameWriter()
         writer.beginBatch()
         for number in 1...5 { writer.retract(kind: 1, id: id(UInt64(number))) }
@@ -131,7 +131,7 @@ import Testing
         #expect(!windowOpen)
     }
 
-    @Test func F1_aFullWindowSaysSo() throws {
+    @Test func f1AFullWindowSaysSo() throws {
         var engine = try EngineTests.engine(pendingBytesMax: 64 << 10)
         let refusals = try EngineTests.apply(&engine) { writer in
             for number in 0..<10_000 {

@@ -4,7 +4,7 @@ import Testing
 
 /// The whole path once: register, assert, query, subscribe.
 @Suite struct FirstPathTests {
-    @Test func W1_anAssertedRowIsQueriedAndNotified() throws {
+    @Test func w1AnAssertedRowIsQueriedAndNotified() throws {
         let server = try TestServer()
         let (writer, kind) = try RawClient.withGauge(server)
         let (reader, _) = try RawClient.withGauge(server)

@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func W9_aMalformedBatchAppliesNothingAndCountsOneWrite() throws {
+    @Test func w9AMalformedBatchAppliesNothingAndCountsOneWrite() throws {
         try whileOthersAreServed { server, kind in
             let client = try RawClient(server)
             try client.connect()
@@ -191,7 +191,7 @@ import Testing
             word: "level"),
     ]
 
-    @Test(arguments: badKinds) func K1_aKindThatCannotBeIsRefused(_ bad: BadKind) throws {
+    @Test(arguments: badKinds) func k1AKindThatCannotBeIsRefused(_ bad: BadKind) throws {
         try whileOthersAreServed { server, kind in
             let client = try RawClient(server)
             try client.connect()

@@ -63,7 +63,7 @@ import Testing
             words: ["'owned'", "source 7", "leave the field out"]),
     ]
 
-    @Test(arguments: bad) func W4_aRefusedWriteIsReportedAndNothingElseIsRefused(_ bad: Bad) throws {
+    @Test(arguments: bad) func w4ARefusedWriteIsReportedAndNothingElseIsRefused(_ bad: Bad) throws {
         let server = try TestServer()
         let (client, kind) = try RawClient.withGauge(server, source: 3)
         try client.send(Frames.assert(kind, id("before"), Gauge.row(1)))
@@ -81,7 +81,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func L1_aReadOnlyConnectionsWritesAreRefused() throws {
+    @Test func l1AReadOnlyConnectionsWritesAreRefused() throws {
         let server = try TestServer()
         let (_, kind) = try RawClient.withGauge(server)
         let reader = try RawClient(server)
@@ -94,7 +94,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func W4_ordinalsCountTheItemsOfABatch() throws {
+    @Test func w4OrdinalsCountTheItemsOfABatch() throws {
         let server = try TestServer()
         let (client, kind) = try RawClient.withGauge(server)
         try client.send(
@@ -113,7 +113,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func W4_aHundredReportsASecondThenACount() throws {
+    @Test func w4AHundredReportsASecondThenACount() throws {
         let server = try TestServer()
         let (client, kind) = try RawClient.withGauge(server)
         let writes = 1_000

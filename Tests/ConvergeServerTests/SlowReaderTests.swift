@@ -5,7 +5,7 @@ import Testing
 
 /// R5: who does not read is disconnected, and costs nobody else anything.
 @Suite struct SlowReaderTests {
-    @Test func R5_aReaderThatNeverReadsIsDisconnectedAndMemoryStaysBounded() throws {
+    @Test func r5AReaderThatNeverReadsIsDisconnectedAndMemoryStaysBounded() throws {
         let server = try TestServer { $0.windowMilliseconds = 0 }
         let (writer, kind) = try RawClient.withGauge(server)
         let (good, _) = try RawClient.withGauge(server)
@@ -44,7 +44,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func R5_aFlushLargerThanTheBufferDisconnectsNobodyAndTheReaderGoesLiveAgain() throws {
+    @Test func r5AFlushLargerThanTheBufferDisconnectsNobodyAndTheReaderGoesLiveAgain() throws {
         let server = try TestServer()
         let (writer, kind) = try RawClient.withGauge(server)
         let (reader, _) = try RawClient.withGauge(server)
@@ -78,7 +78,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func R5_doesNotApplyDuringCatchUp() throws {
+    @Test func r5DoesNotApplyDuringCatchUp() throws {
         let server = try TestServer { $0.windowMilliseconds = 0 }
         let (writer, kind) = try RawClient.withGauge(server)
         let rows = 100_000

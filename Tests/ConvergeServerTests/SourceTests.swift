@@ -12,7 +12,7 @@ import Testing
         return connect
     }
 
-    @Test func L1_aHeldSourceIsRefusedAndAnotherMayBeAskedFor() throws {
+    @Test func l1AHeldSourceIsRefusedAndAnotherMayBeAskedFor() throws {
         let server = try TestServer()
         let first = try RawClient(server)
         try first.connect(source: 5)
@@ -23,7 +23,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func L1_sharedNeedsBothToSaySo() throws {
+    @Test func l1SharedNeedsBothToSaySo() throws {
         let server = try TestServer()
         let first = try RawClient(server)
         try first.connect(source: 9, flags: .shared)
@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test(arguments: [(UInt128(77), ConnectFlags()), (UInt128(0), ConnectFlags.takeover)])
-    func L1_theSameSessionOrTakeoverReplaces(_ session: UInt128, _ flags: ConnectFlags) throws {
+    func l1TheSameSessionOrTakeoverReplaces(_ session: UInt128, _ flags: ConnectFlags) throws {
         let server = try TestServer()
         let (first, kind) = try RawClient.withGauge(server)
         try first.send(Frames.message(Goodbye()))
@@ -56,7 +56,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func L1_theLowestFreeSourceIsGiven() throws {
+    @Test func l1TheLowestFreeSourceIsGiven() throws {
         let server = try TestServer()
         let (first, kind) = try RawClient.withGauge(server)
         let second = try RawClient(server)
@@ -71,7 +71,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func L1_anIDWithWritesInTheOpenWindowIsNotFree() throws {
+    @Test func l1AnIDWithWritesInTheOpenWindowIsNotFree() throws {
         let server = try TestServer { $0.windowMilliseconds = 60_000 }
         let (first, kind) = try RawClient.withGauge(server)
         try first.send(Frames.assert(kind, id("a"), Gauge.row()) + Frames.message(Goodbye()))
@@ -80,7 +80,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func L1_all64AreTakenInTheEnd() throws {
+    @Test func l1All64AreTakenInTheEnd() throws {
         let server = try TestServer()
         var clients: [RawClient] = []
         for source in 0..<64 {

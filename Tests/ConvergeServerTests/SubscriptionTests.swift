@@ -4,7 +4,7 @@ import Testing
 
 /// R2, R3: live notifications, bootstrap, and both classes.
 @Suite struct SubscriptionTests {
-    @Test func R2_createdUpdatedDeleted() throws {
+    @Test func r2CreatedUpdatedDeleted() throws {
         let server = try TestServer { $0.windowMilliseconds = 0 }
         let (writer, kind) = try RawClient.withGauge(server)
         let (reader, _) = try RawClient.withGauge(server)
@@ -24,7 +24,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func W8_whatDoesNotChangeIsSilent() throws {
+    @Test func w8WhatDoesNotChangeIsSilent() throws {
         let server = try TestServer()
         let (writer, kind) = try RawClient.withGauge(server)
         let (reader, _) = try RawClient.withGauge(server)
@@ -40,7 +40,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func R2_eachClassGetsItsOwnBytes() throws {
+    @Test func r2EachClassGetsItsOwnBytes() throws {
         let server = try TestServer()
         let (writer, kind) = try RawClient.withGauge(server)
         let (plain, _) = try RawClient.withGauge(server)
@@ -61,7 +61,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func R3_bootstrapOfAnEmptyKind() throws {
+    @Test func r3BootstrapOfAnEmptyKind() throws {
         let server = try TestServer()
         let (reader, kind) = try RawClient.withGauge(server)
         try reader.subscribe(kind, .bootstrap)
@@ -73,7 +73,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func R3_bootstrapSendsEveryEntityThenLive() throws {
+    @Test func r3BootstrapSendsEveryEntityThenLive() throws {
         let server = try TestServer()
         let (writer, kind) = try RawClient.withGauge(server)
         let rows = 20_000
@@ -97,7 +97,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func R3_bootstrapUnderSteadyWritesEndsEqual() throws {
+    @Test func r3BootstrapUnderSteadyWritesEndsEqual() throws {
         let server = try TestServer { $0.windowMilliseconds = 0 }
         let (writer, kind) = try RawClient.withGauge(server)
         let rows = 150_000
@@ -146,7 +146,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func R4_aTokenOfAnotherTimeMeansReset() throws {
+    @Test func r4ATokenOfAnotherTimeMeansReset() throws {
         let server = try TestServer()
         let (client, kind) = try RawClient.withGauge(server)
         try client.send(Frames.assert(kind, id("a"), Gauge.row(1)))

@@ -4,7 +4,7 @@ import Testing
 
 /// W4, F1, F3: barriers and windows.
 @Suite struct SyncTests {
-    @Test func W4_syncOfACleanPartitionIsAnsweredAtOnce() throws {
+    @Test func w4SyncOfACleanPartitionIsAnsweredAtOnce() throws {
         let server = try TestServer { $0.windowMilliseconds = 60_000 }
         let client = try RawClient(server)
         try client.connect()
@@ -14,7 +14,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func W4_syncWaitsForTheWindowAndDoesNotShortenIt() throws {
+    @Test func w4SyncWaitsForTheWindowAndDoesNotShortenIt() throws {
         let server = try TestServer { $0.windowMilliseconds = 60_000 }
         let (writer, kind) = try RawClient.withGauge(server)
         let other = try RawClient(server)
@@ -31,7 +31,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func W4_syncedComesBehindTheNotificationsItSpeaksOf() throws {
+    @Test func w4SyncedComesBehindTheNotificationsItSpeaksOf() throws {
         let server = try TestServer()
         let (client, kind) = try RawClient.withGauge(server)
         try client.subscribe(kind)
@@ -44,7 +44,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func W4_syncedCountsTheWritesBeforeIt() throws {
+    @Test func w4SyncedCountsTheWritesBeforeIt() throws {
         let server = try TestServer { $0.windowMilliseconds = 50 }
         let (client, kind) = try RawClient.withGauge(server)
         try client.send(
@@ -55,7 +55,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func F3_aQueryAfterMyWritesWaitsForTheFlush() throws {
+    @Test func f3AQueryAfterMyWritesWaitsForTheFlush() throws {
         let server = try TestServer { $0.windowMilliseconds = 60_000 }
         let (client, kind) = try RawClient.withGauge(server)
         try client.send(
@@ -70,7 +70,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func F1_windowZeroFlushesEveryTurn() throws {
+    @Test func f1WindowZeroFlushesEveryTurn() throws {
         let server = try TestServer { $0.windowMilliseconds = 0 }
         let (client, kind) = try RawClient.withGauge(server)
         for round: UInt32 in 1...50 {
@@ -81,7 +81,7 @@ import Testing
         try server.stop()
     }
 
-    @Test func F1_aFullWindowIsFlushedEarlyAndNothingIsLost() throws {
+    @Test func f1AFullWindowIsFlushedEarlyAndNothingIsLost() throws {
         let server = try TestServer {
             $0.windowMilliseconds = 60_000
             $0.pendingBytesMax = 1 << 20

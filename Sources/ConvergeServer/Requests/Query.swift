@@ -14,7 +14,7 @@ extension Server {
     mutating func answer(_ slot: Int, _ stream: UInt16, _ message: Query) {
         let connection = sessions[slot].connection
         guard let buffer = transport.reserve(connection, engine.queryFrameBytesMax(kind: message.kind)) else {
-            counters.unsendable += 1
+            unsendable.append(connection)
             return
         }
         do {
