@@ -27,7 +27,7 @@ struct Options {
     /// Writes in one BATCH frame; 0: every write is a frame of its own.
     var batch = 0
     /// `buffer` of SUBSCRIBE, in notifications.
-    var buffer = 65_536
+    var buffer = 262_144
     var seed: UInt64 = 1
 }
 

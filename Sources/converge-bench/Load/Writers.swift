@@ -66,8 +66,8 @@ struct Writers: ~Copyable {
             if rate > 0 { wanted = min(wanted, Int(seconds * Double(rate)) - written) }
             let queued = try queue(wanted, &keys)
             written += queued
-            // Paced: a millisecond's worth at a time. Else: until a socket has taken what it was given.
-            try poll(timeoutMicroseconds: rate > 0 ? 1_000 : queued > 0 ? 0 : 100_000)
+            // Done with what is due: a millisecond's worth comes next. Else until a socket has taken what it was given.
+            try poll(timeoutMicroseconds: queued >= wanted ? 1_000 : queued > 0 ? 0 : 100_000)
         }
     }
 
