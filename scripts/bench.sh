@@ -20,7 +20,7 @@ spread() {
   values "$1" "$2" | sort -g | awk '{ v[NR] = $1 } END {
     if (NR == 0) { print "-"; exit }
     median = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
-    printf "%s (%s to %s)\n", median, v[1], v[NR] }'
+    printf "%.10g (%.10g to %.10g)\n", median, v[1], v[NR] }'
 }
 row() { printf '  %-34s %s\n' "$1" "$(spread "$2" "$3")"; }
 
@@ -60,7 +60,7 @@ core_alone() {
   for seed in $(seq "$runs"); do "$core" "$1" 64 --seed "$seed" --json >>"$work/runs" || failed=1; done
   echo "core alone, $1 rows: bench_core $1 64 --json"
   row "apply ns an operation" apply_ns "$work/runs"
-  row "flush ns a changed row" flush_ns "$work/runs"
+  row "flush ns an operation" flush_ns "$work/runs"
   row "  seal" seal_ns "$work/runs"
   row "  encode" encode_ns "$work/runs"
   row "  install" install_ns "$work/runs"
