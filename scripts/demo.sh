@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demo: a real server, three source processes, two subscribers, one day of flights in about 15 seconds.
+# The demo: a real server, three source processes, two subscribers, one day of flights, 24 hours of it in 15 seconds.
 #   demo.sh BIN_FOLDER        SPEED=minutes of the day a second (default 96)
 # Ends by comparing each subscriber's mirror, `convergectl export` and the day's record, row by row. Exit code 0 only when
 # all are equal.
@@ -10,7 +10,13 @@ csv=$flights/data/flights-2013-01-01.csv
 speed=${SPEED:-96}
 work=$(mktemp -d "${TMPDIR:-/tmp}/converge-demo.XXXXXX")
 processes=
-finish() { for pid in $processes; do kill "$pid" 2>/dev/null || true; done; wait 2>/dev/null || true; rm -rf "$work"; }
+finish() {
+  for pid in $processes; do kill "$pid" 2>/dev/null || true; done
+  for _ in $(seq 40); do jobs -rp | grep -q . || break; sleep 0.05; done
+  for pid in $(jobs -rp); do kill -KILL "$pid" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+  rm -rf "$work"
+}
 trap finish EXIT
 trap 'exit 130' INT TERM
 

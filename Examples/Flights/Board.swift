@@ -4,7 +4,7 @@ import Glibc
 /// The departures board: redrawn in place on a terminal, one line an event worth telling elsewhere.
 ///
 /// It knows only what the subscription tells it, and the day's clock.
-final class Board {
+actor Board {
     private struct Line {
         var destination: String
         var scheduled, departure, delay: Int
@@ -17,6 +17,7 @@ final class Board {
     private var departed = 0, landed = 0, gone = 0
     private var drawnAt: Int64 = 0
     private var toldHour = -1
+    private var isFirst = true
 
     init(clock: DayClock) { self.clock = clock }
 
@@ -26,9 +27,20 @@ final class Board {
         isTerminal ? draw() : tell()
     }
 
+    /// Draws on while no flight does anything, so that the clock goes on. Ends with its task.
+    func tick() async {
+        while isTerminal, !Task.isCancelled {
+            draw()
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
     func end() {
         drawnAt = 0
-        isTerminal ? draw() : tell(last: true)
+        guard isTerminal else { return tell(last: true) }
+        draw()
+        print("\u{1B}[?25h", terminator: "")
+        fflush(nil)
     }
 
     private func take(_ change: Change, _ id: String) {
@@ -70,16 +82,21 @@ final class Board {
         let now = DayClock.milliseconds()
         guard now - drawnAt >= 50 else { return }
         drawnAt = now
-        var text = "\u{1B}[H\u{1B}[2J  NEW YORK DEPARTURES  1 January 2013  \(DayClock.text(max(0, clock.minute)))\n\n"
+        var text = "  NEW YORK DEPARTURES  1 January 2013  \(DayClock.text(max(0, clock.minute)))\n\n"
         text += "  flight                to   sched  left   delay\n"
         for id in recent {
             guard let line = lines[id] else { continue }
             let delay = line.delay > 0 ? "+\(line.delay)" : "\(line.delay)"
-            text += "  \(padded(id, 20))  \(padded(line.destination, 3))  \(time(line.scheduled))  \(time(line.departure))  "
+            text +=
+                "  \(padded(id, 20))  \(padded(line.destination, 3))  \(time(line.scheduled))  \(time(line.departure))  "
             text += "\(padded(delay, 5)) \(line.landed ? "landed" : "")\n"
         }
         text += String(repeating: "\n", count: max(0, 15 - recent.count)) + "\n  \(summary)\n"
-        print(text, terminator: "")
+        // Over the old picture rather than after clearing it: nothing flickers, nothing scrolls away.
+        let clearing = isFirst ? "\u{1B}[2J" : ""
+        isFirst = false
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\u{1B}[K\n")
+        print(clearing + "\u{1B}[?25l\u{1B}[H" + lines + "\u{1B}[J", terminator: "")
         fflush(nil)
     }
 

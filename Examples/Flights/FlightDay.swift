@@ -44,7 +44,8 @@ func readFlights(_ text: String) throws -> [Flight] {
         line += 1
         let cells = row.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         guard cells.count == names.count else {
-            throw FlightFileError(description: "line \(line): \(cells.count) columns, the first line names \(names.count)")
+            throw FlightFileError(
+                description: "line \(line): \(cells.count) columns, the first line names \(names.count)")
         }
         func text(_ name: String) throws -> String {
             guard let at = names.firstIndex(of: name) else {

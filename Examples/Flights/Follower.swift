@@ -18,8 +18,12 @@ func follow(writing file: String, board: Board?, at address: Address) async thro
         try await subscription.unsubscribe()
     }
 
+    let ticking = Task { await board?.tick() }
     var mirror = Mirror()
-    var snapshot = 0, created = 0, updated = 0, deleted = 0
+    var snapshot = 0
+    var created = 0
+    var updated = 0
+    var deleted = 0
     for try await notification in subscription {
         mirror.apply(notification)
         guard case .change(let change) = notification else { continue }
@@ -29,9 +33,10 @@ func follow(writing file: String, board: Board?, at address: Address) async thro
         case .updated: updated += 1
         case .deleted: deleted += 1
         }
-        board?.show(change)
+        await board?.show(change)
     }
-    board?.end()
+    ticking.cancel()
+    await board?.end()
     try await ending.value
     await client.close()
     try writeRows(mirror.entities.map { RowLine($0.key, $0.value, kind) }, to: file)

@@ -55,7 +55,8 @@ struct RowLine: Comparable {
 
     var line: String {
         let inner = fields.map { "\(JSONValue.string($0.name).description):\($0.text)" }.joined(separator: ",")
-        return "{\"id\":\(JSONValue.string(id).description),\"version\":\(version),\"source_set\":\(sourceSet),\"fields\":{\(inner)}}"
+        return
+            "{\"id\":\(JSONValue.string(id).description),\"version\":\(version),\"source_set\":\(sourceSet),\"fields\":{\(inner)}}"
     }
 
     /// What differs from another row with the same id; nil: nothing. Versions count only where both are known.
@@ -72,18 +73,28 @@ struct RowLine: Comparable {
     }
 
     static func < (left: RowLine, right: RowLine) -> Bool { left.id < right.id }
-    static func == (left: RowLine, right: RowLine) -> Bool { left.id == right.id && left.difference(from: right) == nil }
+    static func == (left: RowLine, right: RowLine) -> Bool {
+        left.id == right.id && left.difference(from: right) == nil
+    }
 }
+
+private var lastError: String { String(cString: strerror(errno)) }
 
 func writeRows(_ rows: [RowLine], to file: String) throws {
     let text = rows.sorted().map { $0.line + "\n" }.joined()
-    guard let out = fopen(file, "w") else { throw FlightFileError(description: "cannot write \(file): \(String(cString: strerror(errno)))") }
+    guard let out = fopen(file, "w") else {
+        throw FlightFileError(description: "cannot write \(file): \(lastError)")
+    }
     let written = fwrite(text, 1, text.utf8.count, out)
-    guard fclose(out) == 0, written == text.utf8.count else { throw FlightFileError(description: "cannot write \(file)") }
+    guard fclose(out) == 0, written == text.utf8.count else {
+        throw FlightFileError(description: "cannot write \(file)")
+    }
 }
 
 func readText(_ file: String) throws -> String {
-    guard let input = fopen(file, "r") else { throw FlightFileError(description: "cannot read \(file): \(String(cString: strerror(errno)))") }
+    guard let input = fopen(file, "r") else {
+        throw FlightFileError(description: "cannot read \(file): \(lastError)")
+    }
     defer { fclose(input) }
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
@@ -109,7 +120,10 @@ func compareRows(_ files: [String], with flights: [Flight]) throws -> Bool {
         }
         if rows.count != mine.count { differs("an id stands there twice") }
         for row in rows {
-            guard let their = theirs[row.id] else { differs("\(row.id) is not in \(otherName)"); continue }
+            guard let their = theirs[row.id] else {
+                differs("\(row.id) is not in \(otherName)")
+                continue
+            }
             if let difference = row.difference(from: their) { differs("\(row.id): \(difference) as in \(otherName)") }
         }
         for row in other where mine[row.id] == nil { differs("\(row.id) of \(otherName) is missing") }
