@@ -61,7 +61,8 @@ public final class Client: Sendable {
                 core.state.withLock { $0.connectWaiter = continuation }
                 let started = startThread { ConnectionLoop.run(core, host: host, port: port, connect: connect) }
                 if !started {
-                    core.end(ClientError(.cannotConnect, "no thread can be started: raise the process limit"))
+                    let error = ClientError(.cannotConnect, "no thread can be started: raise the process limit")
+                    core.end(error, subscriptions: [])
                 }
             }
         } onCancel: {
@@ -124,8 +125,9 @@ public final class Client: Sendable {
 
     /// The server broke the protocol in a way that only the reader of a reply can see: give it up.
     func violate(_ what: String) -> ClientError {
-        core.beginClosing(Goodbye(mode: 0))
-        return .violation(what)
+        let error = ClientError.violation(what)
+        core.abort(error)
+        return error
     }
 }
 

@@ -18,7 +18,7 @@ public struct ClientOptions: Sendable {
     public var token: [UInt8] = []
     /// Time for the connection to be made, and for each reply.
     public var timeout: Duration = .seconds(10)
-    /// Silence after which the server is given up: no byte for this long after a heartbeat was due.
+    /// Silence after which the server is given up: not a byte for this long behind a heartbeat.
     public var serverSilence: Duration = .seconds(30)
     /// Bytes of writes waiting to be sent, above which a writer waits.
     public var outgoingBytes = 4 << 20

@@ -122,7 +122,7 @@ public final class Subscription: AsyncSequence, Sendable {
                 return notification
             } catch {
                 subscription.buffer.finish(error)
-                subscription.client.core.beginClosing(Goodbye(mode: 0))
+                subscription.client.core.abort(error)
                 throw error
             }
         }

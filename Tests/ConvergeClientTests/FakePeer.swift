@@ -4,31 +4,55 @@ import Synchronization
 import Testing
 
 /// A peer that does whatever a test says on the first connection it gets. The script runs on a thread of its own with
-/// blocking reads; it ends when the peer is let go, because its sockets are shut down.
-final class FakePeer: @unchecked Sendable {
+/// blocking reads; it ends when the peer is let go, because its sockets are shut down. Nobody waits for that: tests run
+/// on threads that must not block.
+final class FakePeer: Sendable {
     let port: UInt16
-    private let listener: Int32
-    private let accepted = Mutex<Int32>(-1)
-    private var thread = pthread_t()
+    private let sockets: Sockets
 
-    private final class Script {
-        let peer: Unmanaged<FakePeer>
+    /// Shared with the thread, which closes them.
+    private final class Sockets: Sendable {
+        let listener: Int32
         let body: @Sendable (FakeConnection) throws -> Void
+        private let accepted = Mutex<(descriptor: Int32, isOver: Bool)>((-1, false))
 
-        init(_ peer: Unmanaged<FakePeer>, _ body: @escaping @Sendable (FakeConnection) throws -> Void) {
-            self.peer = peer
+        init(_ listener: Int32, _ body: @escaping @Sendable (FakeConnection) throws -> Void) {
+            self.listener = listener
             self.body = body
+        }
+
+        func serve() {
+            let descriptor = accept(listener, nil, nil)
+            guard descriptor >= 0 else { return }
+            let isOver = accepted.withLock { accepted in
+                accepted.descriptor = descriptor
+                return accepted.isOver
+            }
+            if !isOver { try? body(FakeConnection(descriptor)) }
+        }
+
+        func end() {
+            shutdown(listener, Int32(SHUT_RDWR))
+            accepted.withLock { accepted in
+                accepted.isOver = true
+                if accepted.descriptor >= 0 { shutdown(accepted.descriptor, Int32(SHUT_RDWR)) }
+            }
+        }
+
+        /// The script has ended and the peer was let go.
+        deinit {
+            accepted.withLock { if $0.descriptor >= 0 { Glibc.close($0.descriptor) } }
+            Glibc.close(listener)
         }
     }
 
     init(_ body: @escaping @Sendable (FakeConnection) throws -> Void) throws {
         signal(SIGPIPE, SIG_IGN)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let listener = listener
         let status = withUnsafeMutablePointer(to: &address) { address in
             address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(listener, $0, size) == 0 && listen(listener, 4) == 0 && getsockname(listener, $0, &size) == 0
@@ -36,31 +60,18 @@ final class FakePeer: @unchecked Sendable {
         }
         guard status else { throw PeerFailure("the fake peer cannot listen: errno \(errno)") }
         port = UInt16(bigEndian: address.sin_port)
-        let script = Script(Unmanaged.passUnretained(self), body)
+        sockets = Sockets(listener, body)
+        var thread = pthread_t()
         pthread_create(
             &thread, nil,
             { argument in
-                let script = Unmanaged<Script>.fromOpaque(argument!).takeRetainedValue()
-                script.peer.takeUnretainedValue().serve(script.body)
+                Unmanaged<Sockets>.fromOpaque(argument!).takeRetainedValue().serve()
                 return nil
-            }, Unmanaged.passRetained(script).toOpaque())
+            }, Unmanaged.passRetained(sockets).toOpaque())
+        pthread_detach(thread)
     }
 
-    private func serve(_ body: (FakeConnection) throws -> Void) {
-        let descriptor = accept(listener, nil, nil)
-        guard descriptor >= 0 else { return }
-        accepted.withLock { $0 = descriptor }
-        try? body(FakeConnection(descriptor))
-    }
-
-    /// Waits for the script, which must come to its end by itself.
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        accepted.withLock { if $0 >= 0 { shutdown($0, Int32(SHUT_RDWR)) } }
-        pthread_join(thread, nil)
-        accepted.withLock { if $0 >= 0 { Glibc.close($0) } }
-        Glibc.close(listener)
-    }
+    deinit { sockets.end() }
 
     func connect(_ configure: (inout ClientOptions) -> Void = { _ in }) async throws(ClientError) -> Client {
         var options = ClientOptions()

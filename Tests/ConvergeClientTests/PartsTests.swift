@@ -1,5 +1,6 @@
-@testable import ConvergeClient
 import Testing
+
+@testable import ConvergeClient
 
 @Suite struct StreamTableTests {
     @Test func anIDIsTakenAgainOnlyWhenItIsFree() {
@@ -66,7 +67,7 @@ import Testing
         clock.start(intervalMilliseconds: 500, now: 0)
         #expect(clock.check(now: 500_000, isReading: true) == .beat)
         #expect(clock.check(now: 1_600_000, isReading: false) == .beat)
-        clock.heard(now: 1_600_000)
+        clock.heard()
         #expect(clock.check(now: 1_600_001, isReading: true) == .wait(until: 2_100_000))
         #expect(clock.check(now: 2_100_000, isReading: true) == .beat)
         #expect(clock.check(now: 2_600_000, isReading: true) == .beat)

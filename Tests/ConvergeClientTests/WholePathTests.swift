@@ -1,6 +1,7 @@
 import ConvergeClient
-import class ConvergeTestSupport.TestServer
 import Testing
+
+import class ConvergeTestSupport.TestServer
 
 /// The client against the real server.
 @Suite struct WholePathTests {
@@ -91,7 +92,7 @@ import Testing
 
         let tooLarge = await #expect(throws: ClientError.self) {
             try await client.batch { batch throws(ClientError) in
-                for number in 0..<60_000 { try batch.assert(kind, .int(UInt64(number)), ["level": .unsigned(1)]) }
+                for number in 0..<100_000 { try batch.assert(kind, .int(UInt64(number)), ["level": .unsigned(1)]) }
             }
         }
         #expect(tooLarge?.kind == .invalid)
@@ -290,9 +291,21 @@ import Testing
         for await _ in client.refusals {}
     }
 
+    @Test func closeEndsSubscriptionsWithoutAnError() async throws {
+        let server = try TestServer()
+        let client = try await Self.connect(server)
+        let kind = try await client.register(Self.gauge)
+        var notifications = try await client.subscribe(kind).makeAsyncIterator()
+        await client.close()
+        #expect(try await notifications.next() == nil)
+    }
+
     @Test func closeSendsWhatIsQueued() async throws {
         let server = try TestServer()
-        let client = try await Self.connect(server) { $0.shared = true; $0.source = 1 }
+        let client = try await Self.connect(server) {
+            $0.shared = true
+            $0.source = 1
+        }
         let kind = try await client.register(Self.gauge)
         for number in 0..<5_000 { try await client.assert(kind, .int(UInt64(number)), ["level": .unsigned(1)]) }
         await client.close()

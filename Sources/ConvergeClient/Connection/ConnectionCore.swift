@@ -35,6 +35,8 @@ final class ConnectionCore: Sendable {
         /// Writes queued so far: the ordinal of the last one (W4).
         var writes: UInt64 = 0
         var refusals: [Refusal] = []
+        /// Why the thread has to end the connection at once.
+        var abort: ClientError?
         /// Times that the outgoing bytes were full and a writer had to wait.
         var stalls: UInt64 = 0
     }
@@ -205,6 +207,14 @@ final class ConnectionCore: Sendable {
         }
     }
 
+    /// Ends the connection at once, without saying goodbye to a server that has broken the protocol.
+    func abort(_ error: ClientError) {
+        state.withLock { state in
+            state.abort = error
+            state.wake()
+        }
+    }
+
     func waitForEnd() async {
         await withCheckedContinuation { continuation in
             let ended = state.withLock { state in
@@ -216,9 +226,11 @@ final class ConnectionCore: Sendable {
         }
     }
 
-    /// Ends every wait with `error`. Called once, by the thread.
-    func end(_ error: ClientError) {
-        let (requests, rooms, ends, connect) = state.withLock { state in
+    /// Ends every wait with `error`, and the subscriptions, without an error if it was our wish. Called once, by the
+    /// thread.
+    func end(_ error: ClientError, subscriptions: [SubscriptionBuffer]) {
+        let (requests, rooms, ends, connect, isWished) = state.withLock { state in
+            let isWished = if case .closing = state.phase { state.abort == nil } else { false }
             state.phase = .ended(error)
             state.waker = nil
             state.outgoing = Outgoing()
@@ -227,13 +239,14 @@ final class ConnectionCore: Sendable {
                 state.endWaiters = []
                 state.connectWaiter = nil
             }
-            return (state.streams.removeAll(), state.roomWaiters, state.endWaiters, state.connectWaiter)
+            return (state.streams.removeAll(), state.roomWaiters, state.endWaiters, state.connectWaiter, isWished)
         }
         connect?.resume(returning: .failure(error))
         for request in requests {
             request.waiter?.continuation.resume(returning: .failure(error))
             if case .opens(let buffer, _) = request.effect { buffer.finish(error) }
         }
+        for buffer in subscriptions { buffer.finish(isWished ? nil : error) }
         for room in rooms { room.continuation.resume() }
         refusalSink.finish()
         for end in ends { end.resume() }

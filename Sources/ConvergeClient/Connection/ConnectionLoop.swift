@@ -32,16 +32,22 @@ final class ConnectionLoop {
 
     /// Connects and serves until the connection ends.
     static func run(_ core: ConnectionCore, host: String, port: UInt16, connect: Connect) {
-        let error: ClientError
         do {
-            error = try ConnectionLoop(core, host: host, port: port, connect: connect).serve()
-        } catch let failure as ClientError {
-            error = failure
+            let loop = try ConnectionLoop(core, host: host, port: port, connect: connect)
+            core.end(loop.serveUntilTheEnd(), subscriptions: Array(loop.routes.values))
         } catch {
-            core.end(ClientError(.cannotConnect, "\(error)"))
-            return
+            core.end(ClientError(.cannotConnect, "\(error)"), subscriptions: [])
         }
-        core.end(error)
+    }
+
+    private func serveUntilTheEnd() -> ClientError {
+        do {
+            return try serve()
+        } catch let error as ClientError {
+            return error
+        } catch {
+            return ClientError(.closed, "the connection to \(core.peer) broke: \(error)")
+        }
     }
 
     private init(_ core: ConnectionCore, host: String, port: UInt16, connect: Connect) throws {
@@ -67,16 +73,15 @@ final class ConnectionLoop {
     private func serve() throws -> ClientError {
         while true {
             let now = Transport.now()
-            let isClosing = handOver()
+            let isClosing = try handOver()
             if isClosing, deadline == nil { deadline = now + core.options.timeout.microseconds }
             let wait = try nextWait(now: now, isClosing: isClosing)
             let events = try transport.poll(timeoutMicroseconds: wait)
-            let received = Transport.now()
             for index in 0..<events {
                 let event = transport.event(index)
                 switch event.kind {
                 case .received:
-                    clock.heard(now: received)
+                    clock.heard()
                     try receive(index, event)
                 case .closed:
                     return farewell ?? closed(errno: event.error, isClosing: isClosing)
@@ -84,19 +89,38 @@ final class ConnectionLoop {
                 case .accepted, .drained, .woken: break
                 }
             }
-            applyBackPressure(now: received)
+            applyBackPressure()
         }
     }
 
     // MARK: - out
 
-    /// Moves queued frames to the transport as far as it should take them. True when the connection is being closed.
-    private func handOver() -> Bool {
+    /// Moves queued frames to the transport until there are none, or it has enough: then it says when it has drained.
+    /// True when the connection is being closed.
+    private func handOver() throws(ClientError) -> Bool {
+        while true {
+            let isClosing = try takeQueued()
+            while handed < handing.count {
+                guard transport.unsent(connection).bytes < Self.unsentMax else { return isClosing }
+                let count = min(Self.pieceBytes, handing.count - handed)
+                guard let space = transport.reserve(connection, count) else { return isClosing }
+                handing.withUnsafeBytes {
+                    space.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[handed..<handed + count]))
+                }
+                transport.commit(connection, count)
+                handed += count
+            }
+            if handing.isEmpty { return isClosing }
+        }
+    }
+
+    /// Takes what the tasks have queued, once everything taken before has been handed over.
+    private func takeQueued() throws(ClientError) -> Bool {
         if handed == handing.count {
             handing.removeAll(keepingCapacity: true)
             handed = 0
         }
-        let (room, isClosing) = core.state.withLock { state in
+        let (room, isClosing, abort) = core.state.withLock { state in
             state.isWoken = false
             var room: [CheckedContinuation<Void, Never>] = []
             if handing.isEmpty, state.outgoing.count > 0 {
@@ -104,19 +128,11 @@ final class ConnectionLoop {
                 room = state.roomWaiters.map(\.continuation)
                 state.roomWaiters = []
             }
-            if case .closing = state.phase { return (room, true) }
-            return (room, false)
+            if case .closing = state.phase { return (room, true, state.abort) }
+            return (room, false, state.abort)
         }
         for continuation in room { continuation.resume() }
-        while handed < handing.count, transport.unsent(connection).bytes < Self.unsentMax {
-            let count = min(Self.pieceBytes, handing.count - handed)
-            guard let space = transport.reserve(connection, count) else { break }
-            handing.withUnsafeBytes {
-                space.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[handed..<handed + count]))
-            }
-            transport.commit(connection, count)
-            handed += count
-        }
+        if let abort { throw abort }
         return isClosing
     }
 
@@ -166,7 +182,7 @@ final class ConnectionLoop {
         waiter?.resume(returning: .success(answer))
     }
 
-    private func applyBackPressure(now: Int64) {
+    private func applyBackPressure() {
         guard !routes.isEmpty || !isReading else { return }
         let somebodyWaits = core.state.withLock { $0.streams.waiting > 0 }
         var pauses = false
@@ -174,7 +190,7 @@ final class ConnectionLoop {
         guard pauses == isReading else { return }
         isReading = !pauses
         transport.setReading(connection, isReading)
-        if isReading { clock.heard(now: now) }
+        if isReading { clock.heard() }
     }
 
     // MARK: - in

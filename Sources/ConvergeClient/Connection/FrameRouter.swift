@@ -76,9 +76,8 @@ struct FrameRouter {
     }
 
     private func refused(_ error: ErrorMessage, stream: UInt16) throws {
-        if error.fatal {
-            let sentence = ClientError(refusal: error)
-            loop.farewell = sentence
+        if error.fatal || !loop.isConnected {
+            throw ClientError(refusal: error)
         } else if stream != 0 {
             guard let request = loop.core.state.withLock({ $0.streams.answer(stream) }) else {
                 throw ClientError.violation("an ERROR for stream \(stream), on which nothing was asked")

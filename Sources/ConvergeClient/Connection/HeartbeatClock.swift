@@ -9,36 +9,35 @@ struct HeartbeatClock {
     private let silenceMax: Int64
     private var interval: Int64 = .max
     private var lastBeat: Int64
-    private var lastHeard: Int64
+    /// The first heartbeat since which nothing has come. Silence counts from there, so that a gap of our own loop is not
+    /// taken for one of the server's.
+    private var unanswered: Int64?
 
     init(silenceMax: Int64, now: Int64) {
         self.silenceMax = silenceMax
         lastBeat = now
-        lastHeard = now
     }
 
     /// The server has said how often it wants to hear from us; 0: never. Less than 0.1 s is taken as 0.1 s.
     mutating func start(intervalMilliseconds: UInt32, now: Int64) {
         interval = intervalMilliseconds == 0 ? .max : max(100_000, Int64(intervalMilliseconds) * 1000)
         lastBeat = now
-        lastHeard = now
     }
 
     /// Bytes came, or we began to listen again.
-    mutating func heard(now: Int64) {
-        lastHeard = now
+    mutating func heard() {
+        unanswered = nil
     }
 
     mutating func check(now: Int64, isReading: Bool) -> Due {
         guard interval != .max else { return .wait(until: .max) }
-        // Silence counts from the heartbeat that should have ended it, and only while we listen.
-        let silentSince = max(lastHeard, lastBeat - interval)
-        if isReading, now - silentSince >= interval + silenceMax { return .dead }
+        let death = isReading ? unanswered.map { $0 + silenceMax } ?? .max : .max
+        if now >= death { return .dead }
         if now - lastBeat >= interval {
             lastBeat = now
+            if unanswered == nil { unanswered = now }
             return .beat
         }
-        let next = lastBeat + interval
-        return .wait(until: isReading ? min(next, silentSince + interval + silenceMax) : next)
+        return .wait(until: min(lastBeat + interval, death))
     }
 }
