@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 export LC_ALL := C.UTF-8
 
 # ---- what the machine must have: one apt call when something is missing, silence when nothing is
-PACKAGES := libjemalloc-dev libxxhash-dev libssl-dev libcmocka-dev
+PACKAGES := libjemalloc-dev libxxhash-dev libssl-dev liburing-dev libcmocka-dev
 CHECK_PACKAGES := clang-format
 
 .PHONY: help deps deps-check build debug run demo test test-c test-swift test-tour test-demo property bench check format clean
@@ -72,7 +72,7 @@ $(C_OUT)/sane/%.o: %.c $(HEADERS) | deps
 $(C_OUT)/fast/%.o: %.c $(HEADERS) | deps
 	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_FAST) -c $< -o $@
 $(C_OUT)/test_%: Tests/C/test_%.c $(CORE_SANE) $(NET_SANE)
-	@$(CC) $(C_FLAGS) $(C_SANE) $^ $(C_LINK) -lcmocka -lpthread -o $@
+	@$(CC) $(C_FLAGS) $(C_SANE) $^ $(C_LINK) -lcmocka -lpthread -luring -o $@
 $(C_OUT)/golden_frames: Tests/C/golden_frames.c $(CORE_SANE)
 	@$(CC) $(C_FLAGS) $(C_SANE) $^ $(C_LINK) -lcmocka -o $@
 $(C_OUT)/property: $(wildcard Tests/C/property/*.c Tests/C/model/*.c) $(CORE_SANE)

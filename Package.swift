@@ -15,7 +15,8 @@ let package = Package(
         .target(name: "ConvergeCore", path: "CSources/ConvergeCore"),
         .target(
             name: "ConvergeNet", path: "CSources/ConvergeNet",
-            cSettings: [.headerSearchPath("../ConvergeCore/include")]),
+            cSettings: [.headerSearchPath("../ConvergeCore/include")],
+            linkerSettings: [.linkedLibrary("uring")]),
         .systemLibrary(name: "CJemalloc", path: "CSources/CJemalloc"),
         .systemLibrary(name: "CCrypto", path: "CSources/CCrypto"),
 
@@ -34,7 +35,8 @@ let package = Package(
         .executableTarget(name: "convergedb", dependencies: ["ConvergeServer", "CJemalloc"]),
         .executableTarget(name: "convergectl", dependencies: ["ConvergeClient", "ConvergeJSON"]),
         .executableTarget(
-            name: "converge-bench", dependencies: ["ConvergeClient", "ConvergeTransport", "ConvergeWire", "ConvergeSchema", "ConvergeJSON"]),
+            name: "converge-bench",
+            dependencies: ["ConvergeClient", "ConvergeTransport", "ConvergeWire", "ConvergeSchema", "ConvergeJSON"]),
 
         .executableTarget(
             name: "flights-demo", dependencies: ["ConvergeClient", "ConvergeJSON"], path: "Examples/Flights",

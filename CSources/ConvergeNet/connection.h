@@ -8,8 +8,10 @@
  * Invariants
  *   1. A slot's struct never moves and is never freed before the table; its id changes when the slot becomes free, so
  *      that an id kept from before finds nothing.
- *   2. A slot becomes free only in a poll after the one that told CLOSED: no turn sees two connections in one slot.
- *   3. FREE and CLOSED connections have no socket, no queue, no tail, and stand in no list but notices, gone or free.
+ *   2. A slot becomes free only in a poll after the one that told CLOSED: no turn sees two connections in one slot. And
+ *      not before the last completion of its requests: none is taken for another connection's.
+ *   3. FREE and CLOSED connections have no socket, no queue, no tail, no pieces, and stand in no list but notices, gone
+ *      or free (and attention, until their requests are cancelled).
  * Failure: the table is full, or no memory for a slot: NULL.
  */
 #ifndef CVGI_CONNECTION_H
@@ -24,6 +26,8 @@
 typedef enum cvgi_state { CVGI_FREE, CVGI_CONNECTING, CVGI_OPEN, CVGI_CLOSED } cvgi_state;
 
 enum { CVGI_TELL_CONNECTED = 1, CVGI_TELL_DRAINED = 2, CVGI_TELL_CLOSED = 4 };
+
+enum { CVGI_OP_RECEIVE = 1, CVGI_OP_WRITABLE = 2, CVGI_OP_FAILED = 4 };
 
 typedef struct cvgi_connection {
     cvg_connection id;
@@ -48,6 +52,13 @@ typedef struct cvgi_connection {
     cvgi_addresses *others;                                         /* connecting: the name's addresses, */
     uint32_t other;                                                 /* and the next of them to try */
     cvgi_link in_ready, in_unsent, in_notices, in_closing, in_rest; /* in_rest: gone, free */
+    /* io_uring only */
+    struct cvgi_piece *pieces, *last_piece; /* received, not yet delivered */
+    uint8_t in_kernel;                      /* CVGI_OP_*: requests whose last completion has not been seen */
+    uint8_t cancelled;                      /* of them: those asked to end */
+    bool ended;                             /* nothing will come behind the pieces: end of stream, or end_error */
+    int end_error;
+    cvgi_link in_attention, in_starved;
 } cvgi_connection;
 
 typedef struct cvgi_connections {

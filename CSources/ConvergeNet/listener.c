@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -39,6 +40,7 @@ static uint16_t bound_port(int fd) {
 }
 
 static void drop_listeners(cvg_net *net, uint32_t from) {
+    net->backend->forget_listeners(net, from);
     while (net->listener_count > from) close(net->listeners[--net->listener_count].fd);
 }
 
@@ -54,7 +56,7 @@ static int listen_all(cvg_net *net, cvgi_addresses *addresses, uint16_t *port) {
             uint32_t index = net->listener_count++;
             net->listeners[index] = (cvgi_listener){.fd = fd, .pending = true};
             *port = bound_port(fd);
-            fd = cvgi_watch_listener(net, index);
+            fd = net->backend->watch_listener(net, index);
         }
         if (fd < 0) {
             drop_listeners(net, first);
@@ -107,7 +109,7 @@ static bool adopt(cvg_net *net, int fd, const cvgi_address *peer, cvg_net_event 
     connection->fd = fd;
     connection->state = CVGI_OPEN;
     connection->peer = *peer;
-    if (cvgi_watch_connection(net, connection) < 0) {
+    if (net->backend->watch(net, connection) < 0) {
         close(fd);
         cvgi_connections_give_back(&net->table, connection);
         return false;
@@ -126,13 +128,12 @@ size_t cvgi_accept_turn(cvg_net *net, cvg_net_event *events, size_t count, size_
         while (listener->pending && attempts > 0 && count < capacity && !cvgi_connections_full(&net->table)) {
             attempts -= 1;
             cvgi_address peer = {0};
-            socklen_t bytes = sizeof peer;
-            int fd = accept4(listener->fd, &peer.any, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            int fd = net->backend->accept(net, i, &peer);
             if (fd >= 0 && adopt(net, fd, &peer, &events[count])) {
                 count += 1;
-            } else if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            } else if (fd == -EAGAIN) {
                 listener->pending = false;
-            } else if (fd >= 0 || errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            } else if (fd >= 0 || fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
                 net->accept_at = cvg_net_now_us() + CVGI_ACCEPT_PAUSE_US;
                 return count;
             } /* any other error is of the one connection that was to be accepted, or passes */
@@ -156,7 +157,7 @@ static void connect_next(cvg_net *net, cvgi_connection *connection, int error) {
             errno != EINPROGRESS && errno != EINTR) {
             error = errno;
         } else {
-            error = -cvgi_watch_connection(net, connection);
+            error = -net->backend->watch(net, connection);
             if (error == 0) return;
         }
         close(connection->fd);
@@ -193,9 +194,11 @@ void cvgi_connect_ended(cvg_net *net, cvgi_connection *connection) {
         connect_next(net, connection, error);
         return;
     }
+    fcntl(connection->fd, F_SETFL, 0); /* O_NONBLOCK was for connect; io_uring would not wait */
     connection->state = CVGI_OPEN;
     free(connection->others);
     connection->others = NULL;
+    net->backend->attend(net, connection);
     if (connection->queue.count > 0) cvgi_list_append(&net->unsent, &connection->in_unsent);
     if (connection->closing)
         cvgi_close_when_sent(net, connection);

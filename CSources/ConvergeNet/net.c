@@ -53,7 +53,9 @@ void cvg_net_consume(cvg_net *net, const cvg_net_event *event, uint32_t used, ui
 void cvg_net_set_reading(cvg_net *net, cvg_connection id, bool reading) {
     cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (connection == NULL || connection->closing) return;
+    if (connection->reading == reading) return;
     connection->reading = reading;
+    net->backend->attend(net, connection);
     if (!reading)
         cvgi_list_remove(&connection->in_ready);
     else if (connection->readable)

@@ -1,18 +1,20 @@
 /*
  * net - the transport's state, and what its parts ask of each other.
  *
- *   poller.c    waits for the kernel (epoll) and runs a turn           net.c        the calls between two polls
- *   listener.c  listen, accept, connect                                stream.c     receive, send, close
+ *   turn.c      create, destroy, and a turn                            net.c        the calls between two polls
+ *   listener.c  listen, accept, connect                                stream.c     send, close, the order of service
+ *   two backends, each behind a cvgi_backend:
+ *     epoll     poller.c waits, arena.c receives
+ *     io_uring  ring.c waits, pieces.c hands out what the kernel has received
  *   below them: connection (table), queue (to send), unfinished (tails), address, waker, list
  *
  * One turn (cvg_net_poll):
  *
  *   reclaim what was lent ─▶ send what is queued ─▶ wait ─▶ note edges ─▶ tell ─▶ accept ─▶ receive ─▶ tell
  *
- * Received bytes lie in one arena, filled from its start in every turn and lent until the next: a server that is not
- * busy touches its first pages only, and they stay in the cache.
- *
- *   arena  ├ connection 7: tail + received ┼ connection 2: received ┼ … ┼ room ┤
+ * A backend tells of readiness with the bits of a connection and the lists of the net, and is told by `attend` when the
+ * bits changed on this side. Everything else (who is served when, what is queued, how connections end) is above it, and
+ * the same for both.
  */
 #ifndef CVGI_NET_H
 #define CVGI_NET_H
@@ -22,8 +24,8 @@
 #include "waker.h"
 
 enum {
-    CVGI_RECEIVE_BYTES = 64 << 10, /* most that one connection is given of the arena in a turn */
-    CVGI_RECEIVE_MIN = 32 << 10,   /* with less room than this the arena is full */
+    CVGI_RECEIVE_BYTES = 64 << 10,   /* about what one connection is given in a turn */
+    CVGI_TAIL_COPIED_MAX = 16 << 10, /* longer tails are not copied in front of what follows them */
     CVGI_LISTENERS_MAX = 16,
     CVGI_ACCEPTS_MAX = 64,           /* a turn */
     CVGI_ACCEPT_PAUSE_US = 100000,   /* when the process is out of descriptors */
@@ -35,8 +37,31 @@ typedef struct cvgi_listener {
     bool pending; /* there may be connections to accept */
 } cvgi_listener;
 
+typedef struct cvgi_backend {
+    const char *name;
+    int (*open)(cvg_net *net); /* 0, or a negative errno; may be called from another thread than wait */
+    void (*close)(cvg_net *net);
+    /* A listener, or a connection that is connecting or open, has a socket. 0, or a negative errno. */
+    int (*watch_listener)(cvg_net *net, uint32_t index);
+    int (*watch)(cvg_net *net, cvgi_connection *connection);
+    void (*forget_listeners)(cvg_net *net, uint32_t from);     /* their sockets are about to be closed */
+    void (*forget)(cvg_net *net, cvgi_connection *connection); /* its socket is about to be closed */
+    void (*attend)(cvg_net *net, cvgi_connection *connection); /* state, reading, blocked or closing has changed */
+    void (*reclaim)(cvg_net *net);                             /* what was lent in the last turn ends */
+    int (*wait)(cvg_net *net, int64_t us);                     /* -1: without limit. 0, or a negative errno */
+    int (*accept)(cvg_net *net, uint32_t index, cvgi_address *peer); /* a socket, or a negative errno */
+    /* Takes what has arrived. Whether there is an event; *work: grows by the bytes taken. */
+    bool (*receive)(cvg_net *net, cvgi_connection *connection, cvg_net_event *event, size_t *work);
+} cvgi_backend;
+
+extern const cvgi_backend cvgi_epoll, cvgi_io_uring;
+
 struct cvg_net {
-    cvg_net_options options; /* with the defaults filled in */
+    const cvgi_backend *backend;
+    int epoll;                /* epoll: -1 otherwise */
+    struct cvgi_arena *arena; /* epoll */
+    struct cvgi_ring *ring;   /* io_uring */
+    cvg_net_options options;  /* with the defaults filled in */
     cvgi_connections table;
     cvgi_chunk_pool chunks;
     cvgi_unfinished unfinished;
@@ -49,17 +74,11 @@ struct cvg_net {
     int64_t accept_at; /* not before this time; 0: any time */
     cvgi_listener listeners[CVGI_LISTENERS_MAX];
     uint32_t listener_count;
-    uint8_t *arena;
-    size_t arena_bytes, arena_used;
     cvg_waker *waker;
     bool woken;
-    int epoll;
+    int fallback;        /* the errno for which io_uring is not used, though allowed by the options */
     cvg_net_stats stats; /* of it kept here: accepted, closed, bytes, calls, queued */
 };
-
-/* poller.c */
-int cvgi_watch_connection(cvg_net *net, cvgi_connection *connection); /* 0, or a negative errno */
-int cvgi_watch_listener(cvg_net *net, uint32_t index);
 
 /* listener.c */
 size_t cvgi_accept_turn(cvg_net *net, cvg_net_event *events, size_t count, size_t capacity);
@@ -67,6 +86,12 @@ bool cvgi_accept_pending(const cvg_net *net);
 void cvgi_connect_ended(cvg_net *net, cvgi_connection *connection); /* the attempt under way has succeeded or failed */
 
 /* stream.c */
+cvg_net_event cvgi_lend(cvgi_connection *connection, const uint8_t *data, size_t bytes);
+void cvgi_count_received(cvg_net *net, size_t bytes);
+/* Receiving has come to the end of the stream, or to an error. */
+void cvgi_stream_ended(cvg_net *net, cvgi_connection *connection, int error);
+/* A connection that is not read from has failed, if it has: nobody would notice by reading. */
+void cvgi_check_failed(cvg_net *net, cvgi_connection *connection);
 size_t cvgi_receive_turn(cvg_net *net, cvg_net_event *events, size_t count, size_t capacity);
 void cvgi_transmit(cvg_net *net, cvgi_connection *connection);
 void cvgi_close(cvg_net *net, cvgi_connection *connection, int64_t linger_us);

@@ -6,7 +6,7 @@ internal import ConvergeNet
 /// out in one gathered send at the start of the next. Every `received` event begins at a message boundary, and there is at
 /// most one for a connection in a poll: answer each with `consume` before the next poll.
 ///
-/// One thread at a time; `waker` alone is for all.
+/// One thread at a time, best always the same for polling; `waker` alone is for all.
 public struct Transport: ~Copyable {
     private let net: OpaquePointer
     private let events: UnsafeMutableBufferPointer<cvg_net_event>
@@ -20,9 +20,15 @@ public struct Transport: ~Copyable {
         bounds.unfinished_max = UInt64(clamping: options.unfinishedMax)
         bounds.message_max = UInt32(clamping: options.messageMax)
         bounds.queue_low = UInt64(clamping: options.queueLow)
+        bounds.backend = options.backend.rawValue
         var created: OpaquePointer?
         let status = cvg_net_create(&bounds, &created)
-        guard status == 0, let net = created, let waker = cvg_net_waker(net) else { throw .creating(errno: -status) }
+        guard status == 0, let net = created, let waker = cvg_net_waker(net) else {
+            if options.backend == .ioUring {
+                throw .ioUring(errno: -status, reason: String(cString: cvg_net_io_uring_refused(status)))
+            }
+            throw .creating(errno: -status)
+        }
         self.net = net
         self.waker = Waker(waker)
         self.events = .allocate(capacity: options.eventsMax > 0 ? options.eventsMax : 512)
@@ -72,7 +78,7 @@ public struct Transport: ~Copyable {
     // MARK: Events
 
     /// Sends what is queued, then waits for something to happen, at most this long (-1: no limit, 0: not at all). The number
-    /// of events, 0 on time-out or signal. Everything lent before ends.
+    /// of events, 0 on time-out or when interrupted. Everything lent before ends.
     public mutating func poll(timeoutMicroseconds: Int64) throws(TransportError) -> Int {
         let status = cvg_net_poll(net, timeoutMicroseconds, events.baseAddress, events.count)
         count = max(Int(status), 0)
@@ -136,6 +142,13 @@ public struct Transport: ~Copyable {
 
     /// Drops what is queued but not begun, so that a last message can follow the one under way.
     public mutating func discardUnsent(_ connection: Connection) { cvg_net_discard_unsent(net, connection.rawValue) }
+
+    /// What serves the sockets.
+    public var backend: TransportBackendInUse {
+        var fallback: UnsafePointer<CChar>?
+        let name = String(cString: cvg_net_backend(net, &fallback))
+        return TransportBackendInUse(name: name, fallback: fallback.map { String(cString: $0) })
+    }
 
     // MARK: Time and counts
 

@@ -54,6 +54,10 @@ public struct TransportError: Error, Sendable, Equatable, CustomStringConvertibl
         return TransportError(errno: errno, description: sentence)
     }
 
+    static func ioUring(errno: Int32, reason: String) -> TransportError {
+        TransportError(errno: errno, description: "cannot use io_uring: \(reason)")
+    }
+
     static func polling(errno: Int32) -> TransportError {
         TransportError(errno: errno, description: "cannot wait for the network: \(text(of: errno))")
     }

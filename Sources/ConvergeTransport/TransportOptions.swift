@@ -1,4 +1,40 @@
-/// Bounds of a transport. 0 means the default.
+/// How sockets are served. Both behave the same.
+public enum TransportBackend: UInt32, Sendable, CaseIterable {
+    /// io_uring, or epoll where io_uring cannot be had.
+    case auto = 0
+    /// Linux 6.1 or newer, and a system that allows it.
+    case ioUring = 1
+    case epoll = 2
+
+    /// As on a command line: `auto`, `io_uring`, `epoll`.
+    public var name: String {
+        switch self {
+        case .auto: "auto"
+        case .ioUring: "io_uring"
+        case .epoll: "epoll"
+        }
+    }
+
+    public init?(name: String) {
+        guard let backend = TransportBackend.allCases.first(where: { $0.name == name }) else { return nil }
+        self = backend
+    }
+}
+
+/// The backend in use.
+public struct TransportBackendInUse: Sendable, Equatable {
+    /// `io_uring` or `epoll`.
+    public let name: String
+    /// Why it is epoll though the options allow io_uring: a sentence without its end. Nil: it is what was asked for.
+    public let fallback: String?
+
+    public init(name: String, fallback: String?) {
+        self.name = name
+        self.fallback = fallback
+    }
+}
+
+/// How a transport works, and its bounds. 0 means the default.
 public struct TransportOptions: Sendable {
     /// Connections at a time; whoever comes then waits in the listen backlog. Default 65,536.
     public var connectionsMax: Int
@@ -12,11 +48,11 @@ public struct TransportOptions: Sendable {
     public var queueLow: Int
     /// Events of one poll at most. Default 512.
     public var eventsMax: Int
+    public var backend: TransportBackend
 
     public init(
         connectionsMax: Int = 0, receiveBuffers: Int = 0, unfinishedMax: Int = 0, messageMax: Int = 0,
-        queueLow: Int = 0,
-        eventsMax: Int = 0
+        queueLow: Int = 0, eventsMax: Int = 0, backend: TransportBackend = .auto
     ) {
         self.connectionsMax = connectionsMax
         self.receiveBuffers = receiveBuffers
@@ -24,6 +60,7 @@ public struct TransportOptions: Sendable {
         self.messageMax = messageMax
         self.queueLow = queueLow
         self.eventsMax = eventsMax
+        self.backend = backend
     }
 }
 

@@ -73,8 +73,11 @@ typedef struct server {
     size_t capacity;
 } server;
 
+static uint32_t backend_tested; /* cvg_net_backend_choice */
+
 static inline void server_start(server *server, cvg_net_options options) {
     memset(server, 0, sizeof *server);
+    if (options.backend == CVG_NET_AUTO) options.backend = backend_tested;
     server->capacity = EVENTS;
     server->echo = true;
     assert_int_equal(cvg_net_create(&options, &server->net), 0);
@@ -169,6 +172,29 @@ static inline cvg_net_stats server_stats(const server *server) {
     do {                                                                                                               \
         while (!(condition)) server_turn(server, 1000);                                                                \
     } while (0)
+
+/* Runs the tests on both backends. One that this machine does not allow is said to be left out, and io_uring may be
+ * left out only if the transport says why. The number of failed tests. */
+#define RUN_ON_BOTH_BACKENDS(tests)                                                                                    \
+    ({                                                                                                                 \
+        int failed = 0;                                                                                                \
+        for (backend_tested = CVG_NET_IO_URING; backend_tested <= CVG_NET_EPOLL; backend_tested++)                     \
+            if (backend_works(backend_tested))                                                                         \
+                failed += cmocka_run_group_tests_name(backend_tested == CVG_NET_EPOLL ? "on epoll" : "on io_uring",    \
+                                                      tests, NULL, NULL);                                              \
+        failed;                                                                                                        \
+    })
+
+static inline bool backend_works(uint32_t backend) {
+    cvg_net *net;
+    int failed = cvg_net_create(&(cvg_net_options){.backend = backend}, &net);
+    if (!failed) {
+        cvg_net_destroy(net);
+        return true;
+    }
+    printf("NOT TESTED on %s: %s\n", backend == CVG_NET_EPOLL ? "epoll" : "io_uring", cvg_net_io_uring_refused(failed));
+    return false;
+}
 
 /* ----------------------------------------------------------------------------------------------------------- client */
 

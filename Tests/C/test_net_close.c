@@ -203,5 +203,5 @@ int main(void) {
         cmocka_unit_test(linger_ends),
         cmocka_unit_test(server_closes_with_bytes_lent),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_BACKENDS(tests);
 }

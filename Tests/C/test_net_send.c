@@ -218,5 +218,5 @@ int main(void) {
         cmocka_unit_test(discard_of_everything_drains),
         cmocka_unit_test(destroy_releases_segments),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_ON_BOTH_BACKENDS(tests);
 }

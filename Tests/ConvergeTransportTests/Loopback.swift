@@ -26,9 +26,11 @@ struct Loopback: ~Copyable {
     }
 
     /// Both ends of one connection.
-    static func start(_ options: TransportOptions = .init()) throws -> Loopback {
+    static func start(_ backend: TransportBackend, _ options: TransportOptions = .init()) throws -> Loopback {
+        var options = options
+        options.backend = backend
         var server = try Transport(options)
-        var client = try Transport()
+        var client = try Transport(TransportOptions(backend: backend))
         let port = try server.listen(host: "127.0.0.1", port: 0)
         let connection = try client.connect(host: "127.0.0.1", port: port)
         var loopback = Loopback(server: server, client: client, port: port, atClient: connection)

@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func portInUse() throws {
-        let loopback = try Loopback.start()
+        let loopback = try Loopback.start(.auto)
         let error = try #require(try refusal("127.0.0.1", loopback.port))
         #expect(error.errno == EADDRINUSE)
         #expect(
@@ -39,8 +39,8 @@ import Testing
         }
     }
 
-    @Test func connectionRefused() throws {
-        var loopback = try Loopback.start()
+    @Test(arguments: Machine.backends) func connectionRefused(_ backend: TransportBackend) throws {
+        var loopback = try Loopback.start(backend)
         loopback.server.stopListening()
         let connection = try loopback.client.connect(host: "127.0.0.1", port: loopback.port)
         var refused: TransportError?

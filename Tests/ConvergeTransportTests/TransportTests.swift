@@ -3,8 +3,8 @@ import Glibc
 import Testing
 
 @Suite struct TransportTests {
-    @Test func messagesArriveWholeInWhateverPieces() throws {
-        var loopback = try Loopback.start()
+    @Test(arguments: Machine.backends) func messagesArriveWholeInWhateverPieces(_ backend: TransportBackend) throws {
+        var loopback = try Loopback.start(backend)
         let messages: [[UInt8]] = (1...200).map { length in (0..<length).map { $0 == 0 ? UInt8(length) : UInt8($0) } }
         let stream = Array(messages.joined())
         var sent = 0
@@ -19,8 +19,10 @@ import Testing
         #expect(loopback.messages == messages)
     }
 
-    @Test func reservedBytesAndSharedSegmentsGoOutInOrder() throws {
-        var loopback = try Loopback.start()
+    @Test(arguments: Machine.backends) func reservedBytesAndSharedSegmentsGoOutInOrder(_ backend: TransportBackend)
+        throws
+    {
+        var loopback = try Loopback.start(backend)
         let shared = SharedBytes(Array(100..<200))
         try loopback.sendFromServer([1, 2, 3], room: 5000)
         let pointer = shared.pointer
@@ -44,8 +46,8 @@ import Testing
         #expect(after.queuedBytes == 0 && after.queuedPeak == 29 && after.bytesOut == 29)
     }
 
-    @Test func drainedComesWhenALongQueueIsShortAgain() throws {
-        var loopback = try Loopback.start(TransportOptions(queueLow: 1000))
+    @Test(arguments: Machine.backends) func drainedComesWhenALongQueueIsShortAgain(_ backend: TransportBackend) throws {
+        var loopback = try Loopback.start(backend, TransportOptions(queueLow: 1000))
         try loopback.sendFromServer([UInt8](repeating: 7, count: 1000))
         try loopback.turn()
         #expect(!loopback.serverEvents.contains(.drained))
@@ -54,8 +56,8 @@ import Testing
         #expect(loopback.serverEvents.filter { $0 == .drained }.count == 1)
     }
 
-    @Test func discardedBytesAreNotSent() throws {
-        var loopback = try Loopback.start()
+    @Test(arguments: Machine.backends) func discardedBytesAreNotSent(_ backend: TransportBackend) throws {
+        var loopback = try Loopback.start(backend)
         try loopback.sendFromServer([1, 1, 1])
         loopback.server.discardUnsent(loopback.atServer)
         try loopback.sendFromServer([2])
@@ -63,8 +65,8 @@ import Testing
         #expect(loopback.replies == [2])
     }
 
-    @Test func pausedConnectionIsReadAfterItIsResumed() throws {
-        var loopback = try Loopback.start()
+    @Test(arguments: Machine.backends) func pausedConnectionIsReadAfterItIsResumed(_ backend: TransportBackend) throws {
+        var loopback = try Loopback.start(backend)
         loopback.server.setReading(loopback.atServer, false)
         try loopback.sendFromClient([2, 5])
         for _ in 0..<5 { try loopback.turn() }
@@ -74,8 +76,8 @@ import Testing
         #expect(loopback.messages == [[2, 5]])
     }
 
-    @Test func closingSendsWhatIsQueuedAndIsToldOnce() throws {
-        var loopback = try Loopback.start()
+    @Test(arguments: Machine.backends) func closingSendsWhatIsQueuedAndIsToldOnce(_ backend: TransportBackend) throws {
+        var loopback = try Loopback.start(backend)
         try loopback.sendFromServer([4, 5, 6])
         loopback.server.close(loopback.atServer, lingerMicroseconds: 60_000_000)
         let refused = loopback.server.reserve(loopback.atServer, 1)
@@ -92,15 +94,17 @@ import Testing
         #expect(statistics.accepted == 1 && statistics.closed == 1 && statistics.connections == 0)
     }
 
-    @Test func messageAboveTheMaximumClosesTheConnection() throws {
-        var loopback = try Loopback.start(TransportOptions(messageMax: 100))
+    @Test(arguments: Machine.backends) func messageAboveTheMaximumClosesTheConnection(_ backend: TransportBackend)
+        throws
+    {
+        var loopback = try Loopback.start(backend, TransportOptions(messageMax: 100))
         try loopback.sendFromClient([101, 1])
         while loopback.closedWith == nil { try loopback.turn() }
         #expect(loopback.closedWith == EMSGSIZE)
     }
 
-    @Test func peersAndSlotsAreNamed() throws {
-        let loopback = try Loopback.start()
+    @Test(arguments: Machine.backends) func peersAndSlotsAreNamed(_ backend: TransportBackend) throws {
+        let loopback = try Loopback.start(backend)
         let server = loopback.client.peer(loopback.atClient)
         let client = loopback.server.peer(loopback.atServer)
         let nobody = loopback.server.peer(.none)
@@ -111,8 +115,8 @@ import Testing
         #expect(loopback.atServer != .none)
     }
 
-    @Test func timeGoesForward() throws {
-        var transport = try Transport()
+    @Test(arguments: Machine.backends) func timeGoesForward(_ backend: TransportBackend) throws {
+        var transport = try Transport(TransportOptions(backend: backend))
         let before = Transport.now()
         let count = try transport.poll(timeoutMicroseconds: 2000)
         #expect(count == 0)

@@ -18,7 +18,8 @@
  * cvg_net_close with a linger of 10 s: what is queued by then still goes out. When sending fails, what the peer had
  * sent before is still delivered to a caller who is reading, then the connection closes with the error.
  *
- * Threads. Everything on one thread, except cvg_net_wake and the cvg_waker functions, which any thread may call.
+ * Threads. Everything on one thread at a time, except cvg_net_wake and the cvg_waker functions, which any thread may
+ * call at any time. It is best polled by the same thread always: io_uring moves to another one at a price.
  * Ownership. `data` of an event is valid until the next cvg_net_poll. cvg_net_send retains the segment itself.
  * Errors. 0, or a negative errno.
  */
@@ -43,16 +44,33 @@ typedef struct cvg_waker cvg_waker;
 typedef uint64_t cvg_connection;
 #define CVG_CONNECTION_SLOT(connection) ((uint32_t)(connection))
 
+/* How sockets are served. Both behave the same; io_uring needs Linux 6.1, and a system that allows it. */
+typedef enum cvg_net_backend_choice {
+    CVG_NET_AUTO = 0, /* io_uring, or epoll where io_uring cannot be had */
+    CVG_NET_IO_URING = 1,
+    CVG_NET_EPOLL = 2
+} cvg_net_backend_choice;
+
 typedef struct cvg_net_options {
     uint32_t connections_max; /* 0: 65,536 */
     uint32_t receive_buffers; /* 64 KiB each, lent per turn; 0: 32 */
     uint64_t unfinished_max;  /* bytes of unfinished messages, all connections together; 0: 256 MiB */
     uint32_t message_max;     /* most a caller may ask for with `need`; 0: 4 MiB */
     uint64_t queue_low;       /* DRAINED when a queue falls to this many bytes; 0: 128 KiB */
+    uint32_t backend;         /* cvg_net_backend_choice */
 } cvg_net_options;
 
-int cvg_net_create(const cvg_net_options *options, cvg_net **net); /* -ENOMEM, -EMFILE, ... */
+/* -ENOMEM, -EMFILE, ...; with CVG_NET_IO_URING also whatever cvg_net_io_uring_refused has a sentence for. */
+int cvg_net_create(const cvg_net_options *options, cvg_net **net);
 void cvg_net_destroy(cvg_net *net); /* closes every socket at once, releases every segment; NULL is allowed */
+
+/* "io_uring" or "epoll". *fallback (may be NULL): why not io_uring though the options allow it, a sentence; else NULL.
+ */
+const char *cvg_net_backend(const cvg_net *net, const char **fallback);
+
+/* Why io_uring cannot be had, for an errno (of either sign) that cvg_net_create returned: a sentence, without its end.
+ */
+const char *cvg_net_io_uring_refused(int error);
 
 /* Listens on a numeric address or a name ("127.0.0.1", "::1", "localhost"); port 0 picks one. *bound: the port.
  * -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, -EHOSTUNREACH (the name does not resolve). */
@@ -84,7 +102,8 @@ typedef struct cvg_net_event {
 } cvg_net_event;
 
 /* Sends what is queued, then waits for something to happen, at most timeout_us (-1: no limit, 0: not at all), and fills
- * events. Returns their number, 0 on time-out or signal, or a negative errno. Everything lent before ends. */
+ * events. Returns their number, 0 on time-out or when interrupted (by a signal, or by the
+ * kernel's own work), or a negative errno. Everything lent before ends. */
 int cvg_net_poll(cvg_net *net, int64_t timeout_us, cvg_net_event *events, size_t capacity);
 
 /* Answers a RECEIVED event, exactly once, before the next poll (unanswered counts as used). `used` bytes of its data
