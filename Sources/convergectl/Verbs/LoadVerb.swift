@@ -51,7 +51,12 @@ private func runLoad(_ invocation: Invocation) async throws -> ExitCode {
         talk("record \(refusal.write) (\(refusal.id)) was refused: \(shown(refusal.message))")
     }
     if let fault {
-        let rest = load.records == 0 ? "nothing was loaded" : "the \(load.records) records before it were loaded"
+        let rest =
+            switch load.records {
+            case 0: "nothing was loaded"
+            case 1: "the record before it was loaded"
+            case let records: "the \(records) records before it were loaded"
+            }
         throw CommandFailure(.usage, "\(file.name):\(fault.line): \(fault.sentence); \(rest)")
     }
     talk("loaded \(synced.applied) of \(load.records) records into \(kind.name)")
