@@ -66,10 +66,10 @@ public final class Client: Sendable {
                 }
             }
         } onCancel: {
-            core.beginClosing(Goodbye(mode: 0))
+            core.abort(.cancelled)
         }
         if Task.isCancelled {
-            core.beginClosing(Goodbye(mode: 0))
+            core.abort(.cancelled)
             throw .cancelled
         }
         return Client(core, try result.get())

@@ -1,5 +1,6 @@
-import ConvergeClient
 import Testing
+
+@testable import ConvergeClient
 
 /// Time-outs, cancellation, and peers that fall silent.
 @Suite struct WaitingTests {
@@ -9,6 +10,27 @@ import Testing
             try await peer.connect { $0.timeout = .milliseconds(50) }
         }
         #expect(error?.kind == .timedOut)
+    }
+
+    /// Long before its time-out.
+    @Test func aCancelledConnectEnds() async throws {
+        let gate = Gate()
+        let peer = try FakePeer { connection in
+            _ = try connection.await(.connect)
+            gate.open()
+            _ = try connection.receive()
+        }
+        let connecting = Task { try await peer.connect { $0.timeout = .seconds(600) } }
+        await withCheckedContinuation { continuation in
+            let started = startThread {
+                gate.pass()
+                continuation.resume()
+            }
+            #expect(started)
+        }
+        connecting.cancel()
+        let error = await #expect(throws: ClientError.self) { try await connecting.value }
+        #expect(error?.kind == .cancelled)
     }
 
     @Test func nobodyListens() async throws {
