@@ -60,7 +60,7 @@ extension Server {
         guard !slowReaders.isEmpty else { return }
         let slow = slowReaders
         slowReaders.removeAll()
-        for (connection, sentence) in slow where sessions.isReading(connection) {
+        for (connection, sentence) in slow where sessions.isAlive(connection) {
             counters.slowReaders += 1
             transport.discardUnsent(connection)
             dismiss(connection.slot, .slowReader, sentence)

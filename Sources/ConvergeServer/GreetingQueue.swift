@@ -29,7 +29,7 @@ struct GreetingQueue {
 extension Server {
     mutating func expireGreetings() {
         while let connection = greetings.takeExpired(at: now) {
-            guard sessions.isReading(connection), sessions[connection.slot].state == .greeting else { continue }
+            guard sessions.isAlive(connection), sessions[connection.slot].state == .greeting else { continue }
             refuse(
                 connection.slot, .timedOut, stream: 0, opcode: .connect, fatal: true,
                 "no CONNECT came within \(configuration.greetingMilliseconds) ms: send it as the first message of a connection"

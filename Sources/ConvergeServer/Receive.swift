@@ -4,14 +4,14 @@ import ConvergeWire
 extension Server {
     /// Takes a receive buffer: writes go to the operation buffer, everything else is handled on the spot.
     mutating func receive(_ index: Int, _ event: TransportEvent) {
-        guard sessions.isReading(event.connection) else {
+        guard sessions.isAlive(event.connection), sessions[event.connection.slot].takesFrames else {
             transport.consume(index, used: event.bytes.count, need: 0)
             return
         }
         let slot = event.connection.slot
         let taken =
-            sessions[slot].held.isEmpty
-            ? decode(slot, event.bytes) : hold(slot, event.bytes, from: 0)
+            sessions[slot].isHeld
+            ? hold(slot, event.bytes, from: 0) : decode(slot, event.bytes)
         transport.consume(index, used: taken.used, need: taken.need)
     }
 
@@ -33,7 +33,7 @@ extension Server {
                     if mustHold(slot) { return hold(slot, bytes, from: offset) }
                     if sessions[slot].lastWriteTurn == turn { applyWrites() }
                     handleRequest(slot, header, span.extracting(payload))
-                    guard sessions[slot].isReading else { return (bytes.count, 0) }
+                    guard sessions[slot].takesFrames else { return (bytes.count, 0) }
                     beginOperations(slot, base)
                 }
                 offset = payload.upperBound

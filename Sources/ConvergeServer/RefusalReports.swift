@@ -71,7 +71,7 @@ struct ReportTimer {
 extension Server {
     /// Reports a refused write now, or holds it when the second's reports are used up, or the connection takes none.
     mutating func report(_ slot: Int, _ write: RefusedWrite) {
-        guard sessions[slot].isReading else { return }
+        guard sessions[slot].isAlive else { return }
         let takes = transport.unsent(sessions[slot].connection).bytes <= ServerLimits.repliesMax
         if takes, sessions[slot].reports.admits(at: now) {
             let repeated = sessions[slot].reports.takeUntold(sendingHeld: false)

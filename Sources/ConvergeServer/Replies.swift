@@ -45,7 +45,7 @@ extension Server {
         guard !unsendable.isEmpty else { return }
         let connections = unsendable
         unsendable.removeAll()
-        for connection in connections where sessions.isReading(connection) {
+        for connection in connections where sessions.isAlive(connection) {
             counters.unsendable += 1
             close(connection.slot)
         }
@@ -56,7 +56,7 @@ extension Server {
         guard slot < sessions.slots.count, sessions[slot].connection == connection else { return }
         // Operations name their connection by its slot: none may be left when the slot is given to another.
         if sessions[slot].lastWriteTurn == turn { applyWrites() }
-        if sessions[slot].isReading { endSession(slot) }
+        if sessions[slot].isAlive { endSession(slot) }
         sessions.free(slot)
     }
 
@@ -65,6 +65,6 @@ extension Server {
         let connection = sessions[slot].connection
         while let subscription = sessions[slot].subscriptions.last { endSubscription(slot, subscription.kind) }
         sources.release(sessions[slot].source, by: connection, lastWriteTurn: sessions[slot].lastWriteTurn)
-        sessions[slot].held = []
+        _ = takeHeld(slot)
     }
 }

@@ -24,7 +24,7 @@ public struct Server: ~Copyable {
     var notifications = FlushedNotifications()
     var slowReaders: [(Connection, String)] = []
     var reports = ReportTimer()
-    var heldSlots: [Int] = []
+    var held = HeldConnections()
     var unsendable: [Connection] = []
     var counters = ServerCounters()
     let lineage: UInt64

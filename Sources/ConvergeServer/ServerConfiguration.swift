@@ -16,6 +16,8 @@ public struct ServerConfiguration: Sendable {
     /// subscribers as long as those are equally late.
     public var subscriberBytes = 64 << 20
     public var connectionsMax = 65_536
+    /// Bytes of requests held of connections that ask faster than they are answered, all together.
+    public var heldBytesMax = 64 << 20
     /// A connection that has not greeted with CONNECT by then is closed.
     public var greetingMilliseconds = 10_000
     /// How long a connection that is closed may take to get its last messages and to end its side.
@@ -60,6 +62,16 @@ enum ServerLimits {
     static let queueLow = 128 << 10
     /// Requests of one connection that may wait for a flush; then nothing more is read from it until then.
     static let waitingMax = 1_024
+    /// What the requests of one connection may cost in a turn, about a millisecond; what is left of them waits for the
+    /// next (`RequestCost`).
+    static let turnCost = 1_024
+    /// What those who go on where they stopped may cost in a turn, all together.
+    static let turnCostResumed = 8 * turnCost
+    /// Bytes of whole frames held of one connection: a receive buffer, a request longer than that, and some more.
+    static let heldBytesOfConnection = 256 << 10
+    /// Payload of a KIND_LIST at most, so that a list is not larger than what a queue may hold.
+    static let kindListBytes = 1 << 20
+    static let adminBytes = 64 << 10
     /// One catch-up step, and all of a turn.
     static let catchUpStepBytes = 128 << 10
     static let catchUpTurnBytes = 2 << 20

@@ -22,6 +22,8 @@ struct ServerCounters {
     var catchUpsPostponed: UInt64 = 0
     /// Disconnected as R5 says.
     var slowReaders: UInt64 = 0
+    /// Disconnected because too much would have had to be held of their requests.
+    var heldTooMuch: UInt64 = 0
     /// Subscriptions now.
     var subscriptions = 0
     /// Connections closed because there was no memory for a reply.

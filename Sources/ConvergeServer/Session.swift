@@ -3,12 +3,13 @@ import ConvergeWire
 
 /// One connection, from its accept to its CLOSED event.
 ///
-///     greeting ──CONNECT──▶ open ──┐
-///         └────────────────────────┴──▶ closing ──CLOSED──▶ free
+///     greeting ──CONNECT──▶ open ──GOODBYE──▶ leaving ──┐
+///         └───────────────────┴───────────────────────────┴──▶ closing ──CLOSED──▶ free
 ///
-/// A closing session holds nothing any more: no source, no subscription, nothing that waits.
+/// A leaving session is no longer listened to, and closes when what it has asked for is answered. A closing session holds
+/// nothing any more: no source, no subscription, nothing that waits.
 struct Session {
-    enum State { case free, greeting, open, closing }
+    enum State { case free, greeting, open, leaving, closing }
 
     var state = State.free
     var connection = Connection.none
@@ -30,15 +31,24 @@ struct Session {
 
     /// Requests that wait for the open window's flush.
     var waiting = 0
-    /// Whole frames received while the connection would not take its replies.
+    /// Bytes of their answers at most.
+    var waitingBytes = 0
+    /// It is not read from until it can go on (`HeldConnections`).
+    var isHeld = false
+    /// Whole frames received that are not handled yet.
     var held: [UInt8] = []
 
+    /// Of its requests in this turn.
+    var cost = RequestCost()
     /// Bytes a frame's payload may have.
     var payloadMax: Int {
         (state == .open ? ServerLimits.frameBytes : WireLimits.frameBytesBeforeConnect) - FrameHeader.bytes
     }
 
-    var isReading: Bool { state == .greeting || state == .open }
+    /// It may be talked to.
+    var isAlive: Bool { state == .greeting || state == .open || state == .leaving }
+    /// It is listened to.
+    var takesFrames: Bool { state == .greeting || state == .open }
     var applied: UInt64 { writes - refused }
 }
 

@@ -14,8 +14,8 @@ struct SessionTable {
     }
 
     /// Whether the slot still belongs to the connection and may be talked to.
-    func isReading(_ connection: Connection) -> Bool {
-        sessions[connection.slot].connection == connection && sessions[connection.slot].isReading
+    func isAlive(_ connection: Connection) -> Bool {
+        sessions[connection.slot].connection == connection && sessions[connection.slot].isAlive
     }
 
     mutating func open(_ connection: Connection) {

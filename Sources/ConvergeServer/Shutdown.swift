@@ -5,7 +5,7 @@ extension Server {
     mutating func shutDown() throws(ServerError) {
         transport.stopListening()
         if window.isOpen { flush() }
-        for slot in sessions.slots where sessions[slot].isReading {
+        for slot in sessions.slots where sessions[slot].isAlive {
             dismiss(slot, .shutdown, "the server is shutting down: connect again later")
         }
         let deadline = now + ServerLimits.shutdownMicroseconds

@@ -33,7 +33,11 @@ extension Server {
             json.member("handled", counters.requests)
             json.member("refused", counters.requestsRefused)
             json.member("waiting_now", waiting.count)
-            json.member("connections_held_now", heldSlots.count)
+            json.member("connections_held_now", held.connections.count)
+            json.member("held_bytes_now", held.bytes)
+            json.member("held_bytes_peak", held.bytesPeak)
+            json.member("held_bytes_max", configuration.heldBytesMax)
+            json.member("held_disconnected", counters.heldTooMuch)
         }
     }
 

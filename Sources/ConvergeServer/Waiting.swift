@@ -23,7 +23,15 @@ extension Server {
 
     mutating func wait(_ slot: Int, _ stream: UInt16, _ request: WaitingRequest.Request) {
         sessions[slot].waiting += 1
+        sessions[slot].waitingBytes += answerBytes(request)
         waiting.append(WaitingRequest(connection: sessions[slot].connection, stream: stream, request: request))
+    }
+
+    private func answerBytes(_ request: WaitingRequest.Request) -> Int {
+        switch request {
+        case .sync: 64
+        case .query(let query): engine.queryFrameBytesMax(kind: query.kind)
+        }
     }
 
     /// After a flush: everyone who waits waited for it.
@@ -31,9 +39,10 @@ extension Server {
         guard !waiting.isEmpty else { return }
         let answered = waiting
         waiting.removeAll(keepingCapacity: true)
-        for request in answered where sessions.isReading(request.connection) {
+        for request in answered where sessions.isAlive(request.connection) {
             let slot = request.connection.slot
             sessions[slot].waiting -= 1
+            sessions[slot].waitingBytes -= answerBytes(request.request)
             switch request.request {
             case .sync(let synced): answer(slot, request.stream, synced)
             case .query(let query): answer(slot, request.stream, query)

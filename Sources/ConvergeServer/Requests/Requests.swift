@@ -4,6 +4,7 @@ extension Server {
     /// Handles everything but writes. The connection's earlier writes have been applied.
     mutating func handleRequest(_ slot: Int, _ header: FrameHeader, _ payload: RawSpan) {
         counters.requests += 1
+        charge(slot, RequestCost.estimate(header.opcode, payloadBytes: payload.byteCount))
         guard sessions[slot].state == .open || header.opcode == .connect else {
             refuse(
                 slot, .notConnected, stream: header.stream, opcode: header.opcode, fatal: true,
