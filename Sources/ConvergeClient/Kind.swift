@@ -43,7 +43,14 @@ extension Client {
     /// Every kind of the server, in the order of their numbers.
     public func kinds() async throws(ClientError) -> [Kind] {
         var kinds: [Kind] = []
-        for info in try await request(ListKinds(), KindList.self).kinds { kinds.append(try Kind(info)) }
-        return kinds.sorted { $0.number < $1.number }
+        while true {
+            let last = kinds.last?.number ?? 0
+            let page = try await request(ListKinds(after: last), KindList.self)
+            for info in page.kinds { kinds.append(try Kind(info)) }
+            guard page.flags.contains(.more) else { return kinds.sorted { $0.number < $1.number } }
+            guard let next = kinds.last?.number, next > last else {
+                throw .violation("its list of kinds goes on behind \(last) without a kind")
+            }
+        }
     }
 }

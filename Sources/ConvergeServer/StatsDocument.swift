@@ -72,11 +72,11 @@ extension Server {
         json.key("kinds")
         json.beginArray()
         // The document has to fit in a frame.
-        for (kind, definition) in registry.all.prefix(1_000) {
+        for entry in registry.entries(after: 0).prefix(1_000) {
             json.beginObject()
-            json.member("kind", kind)
-            json.member("name", definition.name)
-            json.member("entities_now", engine.entities(kind: kind))
+            json.member("kind", entry.kind)
+            json.member("name", entry.definition.name)
+            json.member("entities_now", engine.entities(kind: entry.kind))
             json.endObject()
         }
         json.endArray()

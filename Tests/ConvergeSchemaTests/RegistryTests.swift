@@ -22,17 +22,43 @@ import Testing
         #expect(registry[0] == nil)
         #expect(registry[1] == nil)
         #expect(try registry.register(flight) == (1, true))
-        var gate = kind(field("open", .bool))
-        gate.schema = 9
-        #expect(try registry.register(gate) == (2, true))
+        #expect(try registry.register(kind(field("open", .bool))) == (2, true))
         #expect(registry.kind(named: "Flight") == 1)
         #expect(registry.kind(named: "flight") == nil)
         #expect(registry[2]?.kind == 2)
         #expect(registry[2]?.definition.schema == 1)
         #expect(registry[3] == nil)
         #expect(registry[.max] == nil)
-        #expect(registry.all.map(\.kind) == [1, 2])
-        #expect(registry.all.map(\.definition.name) == ["Flight", "K"])
+        #expect(registry.entries(after: 0).map(\.kind) == [1, 2])
+        #expect(registry.entries(after: 0).map(\.definition.name) == ["Flight", "K"])
+        #expect(registry.entries(after: 1).map(\.kind) == [2])
+        #expect(registry.entries(after: .max).isEmpty)
+        #expect(registry[1]?.encoded == flight.encoded())
+    }
+
+    @Test func aKindBeginsWithSchemaVersionOne() throws {
+        var registry = KindRegistry()
+        var gate = kind(field("open", .bool))
+        gate.schema = 2
+        let error = refusal { () throws(SchemaError) in _ = try registry.register(gate) }
+        #expect(error?.code == .invalidDefinition)
+        #expect(error?.description.contains("schema version 2: register it with 1") == true)
+        #expect(registry.count == 0)
+    }
+
+    @Test func aCandidateChangesNothingUntilItIsAdded() throws {
+        var registry = KindRegistry()
+        guard case .new(let entry) = try registry.candidate(for: flight) else {
+            Issue.record("a kind that is not there is new")
+            return
+        }
+        #expect(registry.count == 0 && registry.kind(named: "Flight") == nil)
+        registry.add(entry)
+        guard case .registered(let again) = try registry.candidate(for: flight) else {
+            Issue.record("a kind that is there is registered")
+            return
+        }
+        #expect(again.kind == 1 && registry.count == 1)
     }
 
     @Test func theSameAgainAndAPrefixAreAccepted_K1() throws {

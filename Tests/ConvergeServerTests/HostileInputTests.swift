@@ -103,6 +103,67 @@ import Testing
         }
     }
 
+    @Test(arguments: [0, 32_768, 65_535] as [UInt16]) func aRequestNeedsAStreamIdOfItsOwn(_ stream: UInt16) throws {
+        try whileOthersAreServed { server, kind in
+            let client = try RawClient(server)
+            try client.connect()
+            let requests = [
+                Frames.message(Heartbeat(opaque: 1), stream: stream), Frames.message(Sync(), stream: stream),
+                Frames.message(Query(kind: kind, id: id("w")), stream: stream),
+                Frames.message(Subscribe(kind: kind), stream: stream),
+                Frames.message(ListKinds(), stream: stream), Frames.message(Connect(), stream: stream),
+            ]
+            for request in requests {
+                try client.send(request)
+                let frame = try client.receive()
+                #expect(frame.stream == 0)
+                let error = try frame.decode(ErrorMessage.self)
+                #expect(error.code == WireErrorCode.malformedMessage.rawValue && !error.fatal)
+                #expect(error.message.contains("stream id \(stream): requests have 1 to 32767"))
+            }
+            #expect(try client.request(Heartbeat(opaque: 2), HeartbeatAck.self).opaque == 2)
+        }
+    }
+
+    @Test(arguments: [1, 40_000] as [UInt16]) func aWriteWithAStreamIdIsMalformed(_ stream: UInt16) throws {
+        try whileOthersAreServed { server, kind in
+            let client = try RawClient(server)
+            try client.connect()
+            var write = Frames.assert(kind, id("a"), Gauge.row(1))
+            write = Frames.frame(.assert, stream: stream, payload: Array(write.dropFirst(FrameHeader.bytes)))
+            try client.send(Frames.assert(kind, id("b"), Gauge.row(1)) + write)
+            #expect(try client.expectError(.malformedMessage, "stream id \(stream)", "stream id 0").write == 2)
+            let synced = try client.sync()
+            #expect(synced.applied == 1 && synced.refused == 1)
+            #expect(try client.query(kind, id("a")).status == QueryResult.Status.notFound.rawValue)
+        }
+    }
+
+    @Test func anAdminDocumentIsBounded() throws {
+        try whileOthersAreServed { server, _ in
+            let client = try RawClient(server)
+            try client.connect()
+            let document = Array(#"{"command":"stats"}"#.utf8)
+            let fill = [UInt8](repeating: 32, count: (64 << 10) - document.count)
+            #expect(try client.request(Admin(json: document + fill)).opcode == .adminReply)
+            try client.expectError(to: Admin(json: document + fill + [32]), .limitReached, "65536", "65537")
+        }
+    }
+
+    @Test func aKindIsRegisteredWithSchemaVersionOne() throws {
+        try whileOthersAreServed { server, kind in
+            let client = try RawClient(server)
+            try client.connect()
+            for definition in [Gauge.definition, KindDefinition(name: "New", fields: Gauge.definition.fields)] {
+                var second = definition
+                second.schema = 2
+                try client.expectError(
+                    to: CreateKind(definition: second.encoded()), .invalidDefinition, "register it with 1")
+            }
+            #expect(try client.request(ListKinds(), KindList.self).kinds.map(\.kind) == [kind])
+        }
+    }
+
     @Test(arguments: [Opcode.sourceEpochBegin, .sourceEpochEnd, .subscribeEvents, .dropKind])
     func aReservedOpcodeIsUnsupported(_ opcode: Opcode) throws {
         try whileOthersAreServed { server, _ in

@@ -64,9 +64,11 @@ import Testing
         try check("create_kind", CreateKind(definition: definition), stream: 2)
         try check("get_kind", GetKind(name: "Flight"), stream: 3)
         try check("list_kinds", ListKinds(), stream: 4)
+        try check("list_kinds_after", ListKinds(after: 258), stream: 4)
         let info = KindInfo(kind: 1, definition: definition)
         try check("kind_info", info, stream: 2)
         try check("kind_list", KindList(kinds: [info]), stream: 4)
+        try check("kind_list_more", KindList(kinds: [info], flags: .more), stream: 4)
         try check("kind_list_empty", KindList(kinds: []), stream: 4)
     }
 

@@ -10,6 +10,8 @@ import Testing
         let file = try GoldenFile.load(name)
         let opcode = try file.header().opcode
         for count in 0..<(openEnded[opcode] ?? file.payload.count) {
+            // Without `after` it is whole too.
+            if opcode == .listKinds, count == 0 { continue }
             do {
                 _ = try decodeAny(opcode, Array(file.payload[..<count]))
                 Issue.record("\(name) cut to \(count) bytes was taken")

@@ -44,6 +44,7 @@ import Testing
             try roundTrip(result)
 
             try roundTrip(GetKind(name: text()))
+            try roundTrip(ListKinds(after: 65_535))
             try roundTrip(KindList(kinds: (0..<5).map { KindInfo(kind: $0, definition: bytes(90)) }))
             try roundTrip(Query(kind: UInt16.random(in: 0...UInt16.max, using: &generator), id: id()))
             try roundTrip(Synced(applied: generator.next(), refused: generator.next(), token: bytes(60)))

@@ -40,14 +40,26 @@ public struct GetKind: Message, Hashable {
     }
 }
 
-/// Asks for every kind; answered by KIND_LIST.
+/// Asks for the kinds with numbers above one, by default all of them; answered by KIND_LIST.
 public struct ListKinds: Message, Hashable {
     public static var opcode: Opcode { .listKinds }
 
-    public init() {}
-    public init(reading reader: inout PayloadReader) throws(WireError) {}
-    public var payloadBytes: Int { 0 }
-    public func encode(into writer: inout PayloadWriter) {}
+    /// 0, which is no kind's number: from the beginning. Then the payload is empty.
+    public var after: UInt16
+
+    public init(after: UInt16 = 0) {
+        self.after = after
+    }
+
+    public init(reading reader: inout PayloadReader) throws(WireError) {
+        after = reader.remaining == 0 ? 0 : try reader.number("after")
+    }
+
+    public var payloadBytes: Int { after == 0 ? 0 : 2 }
+
+    public func encode(into writer: inout PayloadWriter) {
+        if after != 0 { writer.number(after) }
+    }
 }
 
 /// A kind as the server has it: the number that writes and subscriptions use, and the definition.
@@ -75,18 +87,29 @@ public struct KindInfo: Message, Hashable {
     }
 }
 
-/// Every kind, in the order of their numbers; at most 65,535.
+public struct KindListFlags: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt16
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
+
+    /// There are kinds behind the last one: ask for those after its number.
+    public static let more = KindListFlags(rawValue: 1)
+}
+
+/// Kinds in the order of their numbers, as many as fit; at most 65,535.
 public struct KindList: Message, Hashable {
     public static var opcode: Opcode { .kindList }
 
     public var kinds: [KindInfo]
+    public var flags: KindListFlags
 
-    public init(kinds: [KindInfo]) {
+    public init(kinds: [KindInfo], flags: KindListFlags = []) {
         self.kinds = kinds
+        self.flags = flags
     }
 
     public init(reading reader: inout PayloadReader) throws(WireError) {
         let count: UInt16 = try reader.number("count")
+        flags = try reader.flags("flags", known: .more)
         kinds = []
         for _ in 0..<count {
             let bytes: UInt32 = try reader.number("info_len")
@@ -95,10 +118,11 @@ public struct KindList: Message, Hashable {
         }
     }
 
-    public var payloadBytes: Int { kinds.reduce(2) { $0 + 4 + $1.payloadBytes } }
+    public var payloadBytes: Int { kinds.reduce(4) { $0 + 4 + $1.payloadBytes } }
 
     public func encode(into writer: inout PayloadWriter) {
         writer.number(UInt16(kinds.count))
+        writer.number(flags.rawValue)
         for kind in kinds {
             writer.number(UInt32(kind.payloadBytes))
             kind.encode(into: &writer)
