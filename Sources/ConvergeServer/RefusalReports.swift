@@ -82,9 +82,10 @@ extension Server {
         }
     }
 
-    /// Sends the connection's held report, if there is one.
+    /// Sends the connection's held report, if there is one and the limit allows it now.
     mutating func sendHeldReport(_ slot: Int) {
-        guard let write = sessions[slot].reports.held else { return }
+        let takes = transport.unsent(sessions[slot].connection).bytes <= ServerLimits.repliesMax
+        guard takes, let write = sessions[slot].reports.held, sessions[slot].reports.admits(at: now) else { return }
         let repeated = sessions[slot].reports.takeUntold(sendingHeld: true)
         send(slot, write, repeated: repeated)
     }
@@ -94,12 +95,8 @@ extension Server {
         guard let deadline = reports.deadline, deadline <= now else { return }
         reports.clear()
         for slot in sessions.slots where sessions[slot].reports.held != nil {
-            let takes = transport.unsent(sessions[slot].connection).bytes <= ServerLimits.repliesMax
-            if takes, sessions[slot].reports.admits(at: now) {
-                sendHeldReport(slot)
-            } else {
-                reports.schedule(now + 1_000_000)
-            }
+            sendHeldReport(slot)
+            if sessions[slot].reports.held != nil { reports.schedule(now + 1_000_000) }
         }
     }
 

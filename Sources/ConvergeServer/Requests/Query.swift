@@ -35,7 +35,7 @@ extension Server {
         }
     }
 
-    /// Every refusal is reported before the reply that counts it.
+    /// Refusals are reported before the reply that counts them, as far as their limit allows.
     mutating func answer(_ slot: Int, _ stream: UInt16, _ synced: Synced) {
         sendHeldReport(slot)
         var synced = synced
