@@ -11,24 +11,42 @@ struct CatchUpReader {
     let catchUp: CatchUp
     /// BOOTSTRAP_BEGIN has been sent, BOOTSTRAP_END has not.
     var isBootstrapping: Bool
+
+    fileprivate var key: SubscriptionKey { SubscriptionKey(connection, kind) }
 }
 
 /// The subscribers in catch-up, served in turn as their sockets drain.
 struct CatchUpPump {
-    var readers: [CatchUpReader] = []
+    private(set) var readers: [CatchUpReader] = []
+    /// Where each reader stands.
+    private var places: [SubscriptionKey: Int] = [:]
     /// Who is next.
     var next = 0
     /// Someone's socket would take more at once: the loop must not sleep.
     var canProceed = false
 
-    func index(_ connection: Connection, kind: UInt16) -> Int? {
-        readers.firstIndex { $0.connection == connection && $0.kind == kind }
+    func index(_ connection: Connection, kind: UInt16) -> Int? { places[SubscriptionKey(connection, kind)] }
+
+    mutating func append(_ reader: CatchUpReader) {
+        places[reader.key] = readers.count
+        readers.append(reader)
     }
 
+    /// The last takes its place.
     mutating func remove(at index: Int) -> CatchUpReader {
-        if index < next { next -= 1 }
-        return readers.remove(at: index)
+        let reader = readers[index]
+        let last = readers.removeLast()
+        if index + 1 == next { next = index }
+        places[reader.key] = nil
+        if index < readers.count {
+            readers[index] = last
+            places[last.key] = index
+        }
+        return reader
     }
+
+    /// BOOTSTRAP_END has been sent.
+    mutating func endBootstrap(at index: Int) { readers[index].isBootstrapping = false }
 }
 
 extension Server {
@@ -79,7 +97,7 @@ extension Server {
             counters.caughtUp += UInt64(slice.frames)
         }
         if reader.isBootstrapping, progress.rounds > 0 {
-            catchUps.readers[index].isBootstrapping = false
+            catchUps.endBootstrap(at: index)
             reply(
                 reader.connection.slot, stream: 0,
                 BootstrapEnd(
@@ -104,7 +122,7 @@ extension Server {
         do {
             let catchUp = try engine.beginEmptyCatchUp(kind: kind, LiveReaders.classes[`class`])
             counters.movedToCatchUp += 1
-            catchUps.readers.append(
+            catchUps.append(
                 CatchUpReader(
                     connection: reader.connection, kind: kind, class: `class`, notifications: reader.notifications,
                     catchUp: catchUp, isBootstrapping: false))

@@ -1,6 +1,13 @@
 import ConvergeEngine
 import ConvergeTransport
 
+/// Names a subscription for as long as it is there.
+struct SubscriptionKey: Hashable {
+    private let value: UInt64
+
+    init(_ connection: Connection, _ kind: UInt16) { value = UInt64(connection.slot) << 16 | UInt64(kind) }
+}
+
 /// A subscriber that is fed from flushes.
 struct LiveReader {
     let connection: Connection
@@ -19,32 +26,51 @@ struct LiveReaders {
 
     private struct Kind {
         var readers: [[LiveReader]] = Array(repeating: [], count: LiveReaders.classes.count)
+        /// Index in `kindsRead`, while there are readers.
+        var place = 0
         var isEmpty: Bool { readers.allSatisfy(\.isEmpty) }
     }
 
     private var kinds: [Kind] = []
+    /// Where each reader stands in its kind and class.
+    private var places: [SubscriptionKey: Int] = [:]
     /// Kinds with at least one reader, in no order.
     private(set) var kindsRead: [UInt16] = []
     private(set) var count = 0
 
     subscript(kind: UInt16, class: Int) -> [LiveReader] {
         _read { yield kinds[Int(kind)].readers[`class`] }
-        _modify { yield &kinds[Int(kind)].readers[`class`] }
     }
 
     mutating func add(_ reader: LiveReader, kind: UInt16, class: Int) {
         while kinds.count <= Int(kind) { kinds.append(Kind()) }
-        if kinds[Int(kind)].isEmpty { kindsRead.append(kind) }
+        if kinds[Int(kind)].isEmpty {
+            kinds[Int(kind)].place = kindsRead.count
+            kindsRead.append(kind)
+        }
+        places[SubscriptionKey(reader.connection, kind)] = kinds[Int(kind)].readers[`class`].count
         kinds[Int(kind)].readers[`class`].append(reader)
         count += 1
     }
 
+    /// The last takes its place: who goes through the readers and removes some goes from the last to the first.
+
     mutating func remove(_ connection: Connection, kind: UInt16, class: Int) {
-        guard Int(kind) < kinds.count,
-            let index = kinds[Int(kind)].readers[`class`].firstIndex(where: { $0.connection == connection })
-        else { return }
-        kinds[Int(kind)].readers[`class`].remove(at: index)
+        guard let index = places.removeValue(forKey: SubscriptionKey(connection, kind)) else { return }
+        let last = kinds[Int(kind)].readers[`class`].removeLast()
+        if index < kinds[Int(kind)].readers[`class`].count {
+            kinds[Int(kind)].readers[`class`][index] = last
+            places[SubscriptionKey(last.connection, kind)] = index
+        }
         count -= 1
-        if kinds[Int(kind)].isEmpty { kindsRead.removeAll { $0 == kind } }
+        if kinds[Int(kind)].isEmpty { endReading(kind) }
+    }
+
+    private mutating func endReading(_ kind: UInt16) {
+        let place = kinds[Int(kind)].place
+        let last = kindsRead.removeLast()
+        guard place < kindsRead.count else { return }
+        kindsRead[place] = last
+        kinds[Int(last)].place = place
     }
 }

@@ -63,7 +63,7 @@ extension Server {
     /// Gives up everything the session holds. Its writes stand: nothing is retracted.
     private mutating func endSession(_ slot: Int) {
         let connection = sessions[slot].connection
-        while let subscription = sessions[slot].subscriptions.last { endSubscription(slot, subscription.kind) }
+        endSubscriptions(slot)
         sources.release(sessions[slot].source, by: connection, lastWriteTurn: sessions[slot].lastWriteTurn)
         _ = takeHeld(slot)
     }

@@ -25,7 +25,8 @@ struct Session {
     var lastWriteTurn: UInt64 = 0
     var reports = RefusalReports()
 
-    var subscriptions: [Subscription] = []
+    /// By kind.
+    var subscriptions: [UInt16: Subscription] = [:]
     /// Sum of the buffers of its subscriptions: they share the connection's queue (R5).
     var notificationsMax = 0
 
@@ -37,9 +38,9 @@ struct Session {
     var isHeld = false
     /// Whole frames received that are not handled yet.
     var held: [UInt8] = []
-
     /// Of its requests in this turn.
     var cost = RequestCost()
+
     /// Bytes a frame's payload may have.
     var payloadMax: Int {
         (state == .open ? ServerLimits.frameBytes : WireLimits.frameBytesBeforeConnect) - FrameHeader.bytes

@@ -5,13 +5,24 @@ import ConvergeWire
 extension Server {
     /// Ends a subscription wherever its reader stands: nothing of the kind is queued to the connection any more.
     mutating func endSubscription(_ slot: Int, _ kind: UInt16) {
-        guard let index = sessions[slot].subscriptions.firstIndex(where: { $0.kind == kind }) else { return }
-        let subscription = sessions[slot].subscriptions.remove(at: index)
-        let connection = sessions[slot].connection
+        guard let subscription = sessions[slot].subscriptions.removeValue(forKey: kind) else { return }
         sessions[slot].notificationsMax -= subscription.notifications
+        endReading(slot, subscription)
+    }
+
+    /// Ends all of them, in the time that their number takes.
+    mutating func endSubscriptions(_ slot: Int) {
+        let subscriptions = sessions[slot].subscriptions
+        sessions[slot].subscriptions = [:]
+        sessions[slot].notificationsMax = 0
+        for subscription in subscriptions.values { endReading(slot, subscription) }
+    }
+
+    private mutating func endReading(_ slot: Int, _ subscription: Subscription) {
+        let connection = sessions[slot].connection
         counters.subscriptions -= 1
-        readers.remove(connection, kind: kind, class: subscription.class)
-        if let index = catchUps.index(connection, kind: kind) {
+        readers.remove(connection, kind: subscription.kind, class: subscription.class)
+        if let index = catchUps.index(connection, kind: subscription.kind) {
             engine.end(catchUps.remove(at: index).catchUp)
         }
     }
@@ -21,11 +32,11 @@ extension Server {
         _ slot: Int, _ subscription: Subscription, catchUp: CatchUp?
     ) {
         let connection = sessions[slot].connection
-        sessions[slot].subscriptions.append(subscription)
+        sessions[slot].subscriptions[subscription.kind] = subscription
         sessions[slot].notificationsMax += subscription.notifications
         counters.subscriptions += 1
         if let catchUp {
-            catchUps.readers.append(
+            catchUps.append(
                 CatchUpReader(
                     connection: connection, kind: subscription.kind, class: subscription.class,
                     notifications: subscription.notifications, catchUp: catchUp, isBootstrapping: true))

@@ -6,7 +6,7 @@ extension Server {
     mutating func subscribe(_ slot: Int, _ stream: UInt16, _ message: Subscribe) throws(WireError) {
         guard let entry = registry[message.kind] else { throw unknownKind(message.kind) }
         try refuseUnsupported(message.flags)
-        guard !sessions[slot].subscriptions.contains(where: { $0.kind == message.kind }) else {
+        guard sessions[slot].subscriptions[message.kind] == nil else {
             throw WireError(
                 .alreadySubscribed,
                 "this connection already subscribes to '\(entry.definition.name)': unsubscribe first, or use another connection"
@@ -58,7 +58,7 @@ extension Server {
 
     mutating func unsubscribe(_ slot: Int, _ stream: UInt16, _ message: Unsubscribe) throws(WireError) {
         guard let entry = registry[message.kind] else { throw unknownKind(message.kind) }
-        guard sessions[slot].subscriptions.contains(where: { $0.kind == message.kind }) else {
+        guard sessions[slot].subscriptions[message.kind] != nil else {
             throw WireError(
                 .notSubscribed,
                 "this connection does not subscribe to '\(entry.definition.name)': there is nothing to end")
