@@ -60,7 +60,8 @@ extension Server {
     @inline(__always)
     private mutating func decodeWrite(_ slot: Int, _ header: FrameHeader, _ span: RawSpan, _ payload: Range<Int>) {
         sessions[slot].lastWriteTurn = turn
-        do {
+        do throws(WireError) {
+            guard header.stream == 0 else { throw WireError.writeWithStream(header) }
             try decodeWrites(opcode: header.opcode, span, payload: payload, into: &operations)
         } catch {
             refuseMalformedWrite(slot, header.opcode, error)
@@ -74,6 +75,14 @@ extension Server {
         sessions[slot].refused += 1
         counters.malformed += 1
         report(slot, RefusedWrite(opcode: opcode, ordinal: ordinal, reason: .malformed(error)))
+    }
+}
+
+extension WireError {
+    fileprivate static func writeWithStream(_ header: FrameHeader) -> WireError {
+        WireError(
+            .malformedMessage,
+            "\(header.opcode) has stream id \(header.stream): writes have no reply, send them with stream id 0")
     }
 }
 

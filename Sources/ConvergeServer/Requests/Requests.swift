@@ -7,15 +7,26 @@ extension Server {
         charge(slot, RequestCost.estimate(header.opcode, payloadBytes: payload.byteCount))
         guard sessions[slot].state == .open || header.opcode == .connect else {
             refuse(
-                slot, .notConnected, stream: header.stream, opcode: header.opcode, fatal: true,
+                slot, .notConnected, stream: header.replyStream, opcode: header.opcode, fatal: true,
                 "\(header.opcode) came before CONNECT: send CONNECT first")
             return
         }
         do {
+            try validate(header)
             try dispatch(slot, header, payload)
         } catch {
-            refuse(slot, error.code, stream: header.stream, opcode: header.opcode, error.description)
+            refuse(slot, error.code, stream: header.replyStream, opcode: header.opcode, error.description)
         }
+    }
+
+    /// A reply can only be told from others by its stream id.
+    private func validate(_ header: FrameHeader) throws(WireError) {
+        let has = header.opcode.isAnswered ? 1...WireLimits.streamMax : 0...WireLimits.streamMax
+        guard !has.contains(header.stream) else { return }
+        throw WireError(
+            .malformedMessage,
+            "\(header.opcode) has stream id \(header.stream): requests have 1 to \(WireLimits.streamMax), chosen by the client, "
+                + "so that it knows the reply")
     }
 
     private mutating func dispatch(_ slot: Int, _ header: FrameHeader, _ payload: RawSpan) throws(WireError) {
