@@ -47,6 +47,7 @@ extension Server {
             case .sync(let synced): answer(slot, request.stream, synced)
             case .query(let query): answer(slot, request.stream, query)
             }
+            if sessions[slot].state == .leaving, sessions[slot].waiting == 0 { close(slot) }
         }
     }
 }

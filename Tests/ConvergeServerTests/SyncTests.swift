@@ -107,6 +107,40 @@ import Testing
         try server.stop()
     }
 
+    @Test func w4GoodbyeComesBehindWhatWasAskedBefore() throws {
+        let server = try TestServer { $0.windowMilliseconds = 50 }
+        let (client, kind) = try RawClient.withGauge(server)
+        try client.send(
+            Frames.assert(kind, id("a"), Gauge.row(7)) + Frames.message(Sync(), stream: 1)
+                + Frames.message(Query(kind: kind, flags: .afterMyWrites, id: id("a")), stream: 2)
+                + Frames.message(Goodbye(), stream: 0)
+                // Behind GOODBYE nothing is heard.
+                + Frames.message(Heartbeat(opaque: 1), stream: 3) + [UInt8](repeating: 0xEE, count: 40))
+        #expect(try client.receive(Synced.self).applied == 1)
+        #expect(Gauge.level(try client.receive(QueryResult.self).data) == 7)
+        try client.expectEnd()
+        try server.stop()
+    }
+
+    @Test func w4GoodbyeInAHeldRequestIsHeardInItsTurn() throws {
+        let server = try TestServer()
+        let (client, kind) = try RawClient.withGauge(server)
+        let (other, _) = try RawClient.withGauge(server)
+        try client.send(
+            Frames.write { w in
+                w.assert(kind: kind, schema: 1, id: id("a"), data: Gauge.row(1))
+                for _ in 0..<3_000 { w.message(Sync(), stream: 1) }
+                w.assert(kind: kind, schema: 1, id: id("b"), data: Gauge.row(2))
+                w.message(Sync(), stream: 2)
+                w.message(Goodbye(), stream: 0)
+            })
+        for _ in 0..<3_000 { #expect(try client.receive(Synced.self).applied == 1) }
+        #expect(try client.receive(Synced.self).applied == 2)
+        try client.expectEnd()
+        #expect(Gauge.level(try other.query(kind, id("b")).data) == 2)
+        try server.stop()
+    }
+
     @Test func manyWaitingSyncsAreAllAnswered() throws {
         let server = try TestServer { $0.windowMilliseconds = 10 }
         let (client, kind) = try RawClient.withGauge(server)

@@ -62,6 +62,25 @@ extension Server {
                 "GOODBYE with mode \(message.mode) is not supported yet: retract the entities with RETRACT, then send mode 0"
             )
         }
-        close(slot)
+        // What it has asked for and not been answered yet comes first; it takes a window at most.
+        guard sessions[slot].waiting > 0 else { return close(slot) }
+        sessions[slot].state = .leaving
+        transport.setReading(sessions[slot].connection, false)
+    }
+}
+
+extension FrameHeader {
+    /// The stream id of what answers the frame: its own, or 0 when it has none that a reply could carry.
+    var replyStream: UInt16 { stream <= WireLimits.streamMax ? stream : 0 }
+}
+
+extension Opcode {
+    /// A request that has a reply; of opcodes that are not known it is not known.
+    var isAnswered: Bool {
+        switch self {
+        case .connect, .query, .subscribe, .unsubscribe, .heartbeat, .sync, .createKind, .getKind, .listKinds, .admin:
+            true
+        default: false
+        }
     }
 }
