@@ -48,7 +48,7 @@ public struct ServeOptions: Sendable {
         },
         Option(name: "--window-ms", value: "N", help: "coalescing window in milliseconds, 0 to 60,000 (20)") {
             options, text in
-            guard let milliseconds = Int(text), (0...60_000).contains(milliseconds) else {
+            guard let milliseconds = decimal(text), (0...60_000).contains(milliseconds) else {
                 return "takes milliseconds, 0 to 60,000"
             }
             options.configuration.windowMilliseconds = milliseconds
@@ -113,15 +113,20 @@ public struct ServeOptions: Sendable {
     }
 }
 
+/// A number in digits alone, without a sign.
+private func decimal(_ text: some StringProtocol) -> Int? {
+    text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
+}
+
 /// `HOST:PORT`, with an IPv6 host in brackets.
 struct Address {
     let host: String
     let port: UInt16
 
     init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            return nil
-        }
+        guard let colon = text.lastIndex(of: ":"),
+            let port = decimal(text[text.index(after: colon)...]).flatMap(UInt16.init(exactly:))
+        else { return nil }
         var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
         guard !host.isEmpty, !host.contains("[") else { return nil }

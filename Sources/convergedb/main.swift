@@ -8,6 +8,12 @@ let usage = """
 
     flags of serve (environment: CONVERGEDB_LISTEN for --listen, and so on):
     \(ServeOptions.help)
+
+    exit codes:
+      0    stopped in order by SIGTERM or SIGINT
+      1    could not start, or could not go on
+      2    wrong command line
+      128+ ended at once by a second signal: 128 and its number
     """
 
 /// Writes a line on stderr.

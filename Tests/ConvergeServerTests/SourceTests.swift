@@ -23,6 +23,17 @@ import Testing
         try server.stop()
     }
 
+    @Test(arguments: [ConnectFlags.shared, .takeover, [.shared, .readOnly]])
+    func l1SharedAndTakeoverNameASource(_ flags: ConnectFlags) throws {
+        let server = try TestServer()
+        let client = try RawClient(server)
+        var connect = Connect()
+        connect.flags = flags
+        try client.expectError(to: connect, .malformedMessage, "without has_source")
+        try client.connect(source: 3)
+        try server.stop()
+    }
+
     @Test func l1SharedNeedsBothToSaySo() throws {
         let server = try TestServer()
         let first = try RawClient(server)

@@ -8,6 +8,12 @@ extension Server {
             throw WireError(
                 .notAllowed, "ADMIN is answered on the server's own machine only: connect over its loopback address")
         }
+        guard message.json.count <= ServerLimits.adminBytes else {
+            throw WireError(
+                .limitReached,
+                "an ADMIN document has at most \(ServerLimits.adminBytes) bytes, this one \(message.json.count): shorten it"
+            )
+        }
         let document: JSONValue
         do { document = try JSONValue(parsing: message.json) } catch {
             throw WireError(.malformedMessage, "ADMIN takes a JSON document such as {\"command\":\"stats\"}: \(error)")

@@ -39,6 +39,11 @@ extension Server {
                 "the client speaks protocol versions \(message.versionMin) to \(message.versionMax), this server speaks 1"
             )
         }
+        guard message.flags.contains(.hasSource) || message.flags.isDisjoint(with: [.shared, .takeover]) else {
+            throw WireError(
+                .malformedMessage,
+                "CONNECT says 'shared' or 'takeover' without has_source: name the source that is meant, or clear them")
+        }
         for (field, text) in [("name", message.name), ("client", message.client)]
         where text.utf8.count > ServerLimits.nameBytes {
             throw WireError(
