@@ -112,11 +112,7 @@ void cvg_net_flush(cvg_net *net) {
     cvgi_link turn;
     cvgi_list_init(&turn);
     cvgi_list_prepend_all(&turn, &net->unsent);
-    while (!cvgi_list_empty(&turn)) {
-        cvgi_connection *connection = CVGI_LINKED_IN(turn.next, cvgi_connection, in_unsent);
-        cvgi_list_remove(&connection->in_unsent);
-        cvgi_transmit(net, connection);
-    }
+    if (!cvgi_list_empty(&turn)) net->backend->transmit(net, &turn);
 }
 
 void cvg_net_peer(const cvg_net *net, cvg_connection id, char *text, size_t capacity) {

@@ -26,6 +26,7 @@
 enum {
     CVGI_RECEIVE_BYTES = 64 << 10,   /* about what one connection is given in a turn */
     CVGI_TAIL_COPIED_MAX = 16 << 10, /* longer tails are not copied in front of what follows them */
+    CVGI_VECTORS_MAX = 128,          /* of one send */
     CVGI_LISTENERS_MAX = 16,
     CVGI_ACCEPTS_MAX = 64,           /* a turn */
     CVGI_ACCEPT_PAUSE_US = 100000,   /* when the process is out of descriptors */
@@ -52,9 +53,15 @@ typedef struct cvgi_backend {
     int (*accept)(cvg_net *net, uint32_t index, cvgi_address *peer); /* a socket, or a negative errno */
     /* Takes what has arrived. Whether there is an event; *work: grows by the bytes taken. */
     bool (*receive)(cvg_net *net, cvgi_connection *connection, cvg_net_event *event, size_t *work);
+    void (*transmit)(cvg_net *net, cvgi_link *turn); /* sends to all of the list, which is not empty, and empties it */
 } cvgi_backend;
 
 extern const cvgi_backend cvgi_epoll, cvgi_io_uring;
+
+/* What `auto` tries first. epoll, as long as whole servers have not run on io_uring for long. */
+#ifndef CVGI_AUTO
+#define CVGI_AUTO CVG_NET_EPOLL
+#endif
 
 struct cvg_net {
     const cvgi_backend *backend;
@@ -93,7 +100,10 @@ void cvgi_stream_ended(cvg_net *net, cvgi_connection *connection, int error);
 /* A connection that is not read from has failed, if it has: nobody would notice by reading. */
 void cvgi_check_failed(cvg_net *net, cvgi_connection *connection);
 size_t cvgi_receive_turn(cvg_net *net, cvg_net_event *events, size_t count, size_t capacity);
-void cvgi_transmit(cvg_net *net, cvgi_connection *connection);
+/* What is to be sent to a connection now, in vectors: how many, 0 for nothing. */
+size_t cvgi_gather(const cvgi_connection *connection, struct iovec *vectors, size_t vectors_max, size_t *wanted);
+void cvgi_sent(cvg_net *net, cvgi_connection *connection, ssize_t sent, size_t wanted); /* bytes, or a negative errno */
+void cvgi_transmit(cvg_net *net, cvgi_connection *connection); /* both, with sendmsg in between */
 void cvgi_close(cvg_net *net, cvgi_connection *connection, int64_t linger_us);
 void cvgi_close_when_sent(cvg_net *net, cvgi_connection *connection); /* closing: the next step, when it is time */
 void cvgi_close_expired(cvg_net *net);

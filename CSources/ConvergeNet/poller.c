@@ -66,6 +66,14 @@ static void reclaim(cvg_net *net) {
     net->arena->used = 0;
 }
 
+static void transmit(cvg_net *net, cvgi_link *turn) {
+    while (!cvgi_list_empty(turn)) {
+        cvgi_connection *connection = CVGI_LINKED_IN(turn->next, cvgi_connection, in_unsent);
+        cvgi_list_remove(&connection->in_unsent);
+        cvgi_transmit(net, connection);
+    }
+}
+
 static int accept_one(cvg_net *net, uint32_t index, cvgi_address *peer) {
     socklen_t bytes = sizeof *peer;
     int fd = accept4(net->listeners[index].fd, &peer->any, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -140,4 +148,5 @@ const cvgi_backend cvgi_epoll = {
     .wait = wait_and_note,
     .accept = accept_one,
     .receive = cvgi_arena_receive,
+    .transmit = transmit,
 };

@@ -157,6 +157,7 @@ static void close_ring(cvg_net *net) {
     }
     close_sockets(ring);
     free(ring->sockets);
+    cvgi_sends_stop(ring);
     stop(ring);
     free(ring->buffers);
     free(ring->memory);
@@ -239,7 +240,10 @@ static bool settle(cvgi_ring *ring, cvgi_connection *connection, bool fed) {
         ending = connection->in_kernel & CVGI_OP_RECEIVE;
     if (connection->state == CVGI_CONNECTING || (open && connection->blocked)) wanted |= CVGI_OP_WRITABLE;
     if (open && paused(connection)) wanted |= CVGI_OP_FAILED;
-    if (receives && connection->pieces == NULL) wanted |= CVGI_OP_RECEIVE;
+    if (receives && connection->pieces == NULL)
+        wanted |= CVGI_OP_RECEIVE;
+    else
+        cvgi_list_remove(&connection->in_starved);
     wanted &= (uint8_t)~connection->in_kernel;
     if ((wanted & CVGI_OP_RECEIVE) && !fed && (ring->available == 0 || !cvgi_list_empty(&ring->starved))) {
         cvgi_list_append(&ring->starved, &connection->in_starved);
@@ -375,7 +379,7 @@ static void note_received(cvg_net *net, cvgi_connection *connection, const struc
     } else if (!open || cqe->res == -ECANCELED || cqe->res == -EINTR || cqe->res == -EAGAIN) {
         return;
     } else if (cqe->res == -ENOBUFS) {
-        cvgi_list_append(&ring->starved, &connection->in_starved);
+        if (connection->pieces == NULL) cvgi_list_append(&ring->starved, &connection->in_starved);
         return;
     } else {
         connection->ended = true;
@@ -523,4 +527,5 @@ const cvgi_backend cvgi_io_uring = {
     .wait = wait_and_note,
     .accept = accept_one,
     .receive = cvgi_pieces_receive,
+    .transmit = cvgi_sends_transmit,
 };

@@ -1,8 +1,8 @@
 /*
- * ring - the io_uring backend: what its two files share.
+ * ring - the io_uring backend: what its files share.
  *
- *   ring.c    requests and completions (the only file that knows liburing)     pieces.c    what they received, to
- * events
+ *   ring.c      requests and completions (it and sends.c know liburing, nobody else)
+ *   pieces.c    what was received, to events            sends.c    what is queued, to the sockets
  *
  * A piece is what one completion received, in order behind the connection's others, until it is delivered:
  *
@@ -24,6 +24,7 @@ typedef struct cvgi_piece {
 
 typedef struct cvgi_ring {
     struct cvgi_uring *uring; /* NULL: not polled yet */
+    struct cvgi_sends *sends; /* NULL: not needed yet */
     cvgi_piece *buffers;
     uint8_t *memory;
     uint32_t buffer_count;
@@ -40,6 +41,10 @@ typedef struct cvgi_ring {
 
 /* ring.c: a buffer to the kernel again, or a copy's memory freed. */
 void cvgi_ring_give_back(cvg_net *net, cvgi_piece *piece);
+
+/* sends.c: sends what is queued to the connections of the list, and empties it. */
+void cvgi_sends_transmit(cvg_net *net, cvgi_link *turn);
+void cvgi_sends_stop(cvgi_ring *ring);
 
 /* pieces.c */
 void cvgi_pieces_add(cvgi_connection *connection, cvgi_piece *piece);

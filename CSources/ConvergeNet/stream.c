@@ -17,10 +17,7 @@
 
 #include "net.h"
 
-enum {
-    VECTORS_MAX = 128,    /* of one send */
-    SEND_MAX = 256 << 10, /* bytes of one send */
-};
+enum { SEND_MAX = 256 << 10 }; /* bytes of one send */
 
 /* ---------------------------------------------------------------------------------------------------------- closing */
 
@@ -108,21 +105,31 @@ static void block(cvg_net *net, cvgi_connection *connection) {
     net->backend->attend(net, connection);
 }
 
+size_t cvgi_gather(const cvgi_connection *connection, struct iovec *vectors, size_t vectors_max, size_t *wanted) {
+    if (connection->state != CVGI_OPEN || connection->blocked || connection->queue.count == 0) return 0;
+    if (vectors_max > CVGI_VECTORS_MAX) vectors_max = CVGI_VECTORS_MAX;
+    return cvgi_queue_gather(&connection->queue, vectors, vectors_max, SEND_MAX, wanted);
+}
+
 void cvgi_transmit(cvg_net *net, cvgi_connection *connection) {
-    if (connection->state != CVGI_OPEN || connection->blocked || connection->queue.count == 0) return;
-    struct iovec vectors[VECTORS_MAX];
+    struct iovec vectors[CVGI_VECTORS_MAX];
     size_t wanted;
-    size_t count = cvgi_queue_gather(&connection->queue, vectors, VECTORS_MAX, SEND_MAX, &wanted);
+    size_t count = cvgi_gather(connection, vectors, CVGI_VECTORS_MAX, &wanted);
+    if (count == 0) return;
     struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
     ssize_t sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    cvgi_sent(net, connection, sent < 0 ? -errno : sent, wanted);
+}
+
+void cvgi_sent(cvg_net *net, cvgi_connection *connection, ssize_t sent, size_t wanted) {
     net->stats.sends += 1;
     if (sent < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
+        if (sent == -EAGAIN || sent == -EWOULDBLOCK)
             block(net, connection);
-        else if (errno == EINTR)
+        else if (sent == -EINTR)
             cvgi_list_append(&net->unsent, &connection->in_unsent);
         else
-            send_failed(net, connection, errno);
+            send_failed(net, connection, (int)-sent);
         return;
     }
     net->stats.bytes_out += (uint64_t)sent;

@@ -3,8 +3,8 @@
  *
  *   reclaim what was lent ─▶ send what is queued ─▶ wait ─▶ note edges ─▶ tell ─▶ accept ─▶ receive ─▶ tell
  *
- * The backend is chosen when the net is created. `auto` is io_uring, and epoll where io_uring cannot be had; then the
- * net remembers why.
+ * The backend is chosen when the net is created. Where `auto` would be io_uring and io_uring cannot be had, it is
+ * epoll, and the net remembers why.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
@@ -17,13 +17,12 @@
 /* ----------------------------------------------------------------------------------------------- create and destroy */
 
 static int open_backend(cvg_net *net) {
-    uint32_t wanted = net->options.backend;
+    uint32_t wanted = net->options.backend == CVG_NET_AUTO ? CVGI_AUTO : net->options.backend;
     if (wanted > CVG_NET_EPOLL) return -EINVAL;
-    if (wanted == CVG_NET_AUTO) wanted = CVG_NET_EPOLL; /* until io_uring has proven itself */
     if (wanted != CVG_NET_EPOLL) {
         net->backend = &cvgi_io_uring;
         int failed = net->backend->open(net);
-        if (!failed || wanted == CVG_NET_IO_URING) return failed;
+        if (!failed || net->options.backend == CVG_NET_IO_URING) return failed;
         net->backend->close(net);
         net->fallback = -failed;
     }
