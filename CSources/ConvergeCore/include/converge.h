@@ -50,7 +50,7 @@ typedef enum cvg_status {
     CVG_E_LENGTH = -8,     /* data is not exactly as long as the kind, or the masked fields, say (K4) */
     CVG_E_MASK = -9,       /* the presence mask names a field that the kind does not have */
     CVG_E_BOOL = -10,      /* a bool is neither 0 nor 1 */
-    CVG_E_TOO_LONG = -11,  /* a string or bytes value is longer than its max */
+    CVG_E_TOO_LONG = -11,  /* a string or bytes value, or an array, is longer than its max */
     CVG_E_UTF8 = -12,      /* a string is not valid UTF-8 */
     CVG_E_PADDING = -13,   /* bytes behind the end of an inline string or bytes value are not zero */
     CVG_E_NOT_OWNER = -14, /* the patch names a field owned by other sources (W5) */
@@ -92,8 +92,7 @@ void cvg_engine_destroy(cvg_engine *engine);
 
 /* ----------------------------------------------------------------------------------------------------------- kinds */
 
-/* Field types (K3). The numbers are those of the wire and of files. 15 to 18 are the variable and nested types
- * varstring, varbytes, array and struct, not accepted yet. */
+/* Field types (K3). The numbers are those of the wire and of files. */
 typedef enum cvg_type {
     CVG_U8 = 1,
     CVG_U16 = 2,
@@ -107,25 +106,40 @@ typedef enum cvg_type {
     CVG_F32 = 10,
     CVG_F64 = 11,
     CVG_BOOL = 12,
-    CVG_STRING = 13, /* inline: u16 length + max bytes of UTF-8, the rest zero */
-    CVG_BYTES = 14,  /* inline: u16 length + max bytes, the rest zero */
-    CVG_VARSTRING = 15,
-    CVG_VARBYTES = 16,
-    CVG_ARRAY = 17,
-    CVG_STRUCT = 18
+    CVG_STRING = 13,    /* inline: u16 length + max bytes of UTF-8, the rest zero */
+    CVG_BYTES = 14,     /* inline: u16 length + max bytes, the rest zero */
+    CVG_VARSTRING = 15, /* variable: UTF-8, at most max bytes */
+    CVG_VARBYTES = 16,  /* variable: at most max bytes */
+    CVG_ARRAY = 17,     /* variable: at most max elements of one type */
+    CVG_STRUCT = 18     /* its members, packed; one level deep */
 } cvg_type;
 
 typedef enum cvg_on_retract { CVG_KEEP = 0, CVG_CLEAR = 1 } cvg_on_retract;
 
+/* A member of a struct: a scalar, or an inline string or bytes value. */
+typedef struct cvg_member {
+    uint16_t max; /* bytes of a string or bytes value; else 0 */
+    uint8_t type; /* CVG_U8 to CVG_BYTES */
+} cvg_member;
+
 typedef struct cvg_field {
-    uint64_t owners;    /* sources that may write the field; 0: every source (W5) */
-    uint16_t max;       /* bytes of a string or bytes value, 1..65,535; else 0 */
-    uint8_t type;       /* cvg_type */
-    uint8_t on_retract; /* cvg_on_retract: when the last owner retracts while others still assert (W5) */
+    uint64_t owners;           /* sources that may write the field; 0: every source (W5) */
+    const cvg_member *members; /* of a STRUCT, or of an ARRAY whose elements are STRUCT */
+    uint16_t max;         /* STRING, BYTES, VARSTRING, VARBYTES: bytes, 1..65,535; ARRAY: elements, 1..1,024; else 0 */
+    uint16_t element_max; /* ARRAY of STRING or BYTES: bytes of an element, 1..65,535; else 0 */
+    uint8_t type;         /* cvg_type */
+    uint8_t on_retract;   /* cvg_on_retract: when the last owner retracts while others still assert (W5) */
+    uint8_t element;      /* ARRAY: type of its elements, CVG_U8 to CVG_BYTES or CVG_STRUCT; else 0 */
+    uint8_t member_count; /* of members, 1..64; else 0 */
 } cvg_field;
 
+/* Row data has two zones. The fixed zone holds every field at its offset, packed, in ordinal order; a variable field
+ * (VARSTRING, VARBYTES, ARRAY) has there a u32: its length in bytes, or its number of elements. The variable zone holds
+ * the bytes of all variable fields, in ordinal order. In operations and frames the one follows the other; in rows
+ * handed out they are two pointers, because the variable zone lives in a block of its own. The data of a PATCH has the
+ * same two zones, of the masked fields only. */
 typedef struct cvg_definition {
-    const cvg_field *fields; /* in ordinal order; row data is these fields packed, in this order */
+    const cvg_field *fields; /* in ordinal order */
     uint16_t field_count;    /* 1..64 */
     uint8_t schema;          /* schema version, 1 at first registration */
 } cvg_definition;
@@ -134,8 +148,8 @@ typedef struct cvg_definition {
  * CVG_E_KIND (0), CVG_E_EXISTS, CVG_E_DEFINITION, CVG_E_MEMORY. */
 int cvg_kind_create(cvg_engine *engine, uint16_t kind, const cvg_definition *definition);
 
-/* Bytes of row data of the kind, or 0 when there is no such kind. */
-uint32_t cvg_kind_data_bytes(const cvg_engine *engine, uint16_t kind);
+/* Bytes of the fixed zone of the kind's rows, or 0 when there is no such kind. */
+uint32_t cvg_kind_fixed_bytes(const cvg_engine *engine, uint16_t kind);
 
 /* --------------------------------------------------------------------------------------------------------- writing */
 
@@ -184,6 +198,15 @@ cvg_pending cvg_pending_size(const cvg_engine *engine);
 
 /* ------------------------------------------------------------------------------------------------- seal and install */
 
+/* Row data as it is stored: two zones. `fixed` NULL: there is none. Kinds without variable fields have no variable zone
+ * (NULL, 0). */
+typedef struct cvg_data {
+    const uint8_t *fixed;
+    const uint8_t *variable;
+    uint32_t fixed_bytes;
+    uint32_t variable_bytes;
+} cvg_data;
+
 typedef enum cvg_what {
     CVG_CREATED = 1,
     CVG_UPDATED = 2,
@@ -195,14 +218,14 @@ typedef enum cvg_reason { CVG_REASON_CATCH_UP = 0, CVG_REASON_RETRACT = 1 } cvg_
 
 /* One changed entity of a sealed batch. Pointers are valid until cvg_install of that batch. */
 typedef struct cvg_change {
-    const uint8_t *id;       /* 32 bytes */
-    const uint8_t *data;     /* the new row's data; NULL when deleted */
-    const uint8_t *previous; /* the row's data before this flush; NULL when created */
-    uint64_t source_set;     /* after the flush; 0 when deleted */
-    uint64_t version;        /* after the flush (W7) */
-    uint64_t changed;        /* bit n: field n differs; created: all fields; deleted, source change: 0 */
-    uint8_t what;            /* cvg_what */
-    uint8_t reason;          /* cvg_reason, of a deletion */
+    const uint8_t *id;   /* 32 bytes */
+    cvg_data data;       /* the new row's; none when deleted */
+    cvg_data previous;   /* the row's before this flush; none when created */
+    uint64_t source_set; /* after the flush; 0 when deleted */
+    uint64_t version;    /* after the flush (W7) */
+    uint64_t changed;    /* bit n: field n differs; created: all fields; deleted, source change: 0 */
+    uint8_t what;        /* cvg_what */
+    uint8_t reason;      /* cvg_reason, of a deletion */
 } cvg_change;
 
 typedef struct cvg_batch cvg_batch; /* owned by the engine, immutable, valid until its cvg_install returns */
@@ -230,10 +253,9 @@ typedef enum cvg_presence { CVG_NOT_FOUND = 0, CVG_ALIVE = 1, CVG_TOMBSTONE = 2 
 /* An installed row (F3). Pointers are valid until the next call that changes the engine. */
 typedef struct cvg_row {
     const uint8_t *id;
-    const uint8_t *data; /* NULL unless alive */
-    uint64_t version;    /* of a tombstone: the version its deletion was given */
+    cvg_data data;    /* none unless alive */
+    uint64_t version; /* of a tombstone: the version its deletion was given */
     uint64_t source_set;
-    uint32_t data_bytes;
     uint8_t presence; /* cvg_presence */
     uint8_t schema;
 } cvg_row;
