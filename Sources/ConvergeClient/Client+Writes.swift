@@ -89,9 +89,9 @@ extension Client {
     /// The barrier behind this connection's writes (W4): when it returns, every earlier write is flushed, durable as its kind
     /// says, and on its way to every subscriber, or refused.
     ///
-    /// Refused writes do not make it throw: look at `Synced.refused`, or call `Synced.check()`.
-    public func sync() async throws(ClientError) -> Synced {
-        let answer = try await request(Sync(), ConvergeWire.Synced.self)
+    /// Refused writes do not make it throw: look at `SyncResult.refused`, or call `SyncResult.check()`.
+    public func sync() async throws(ClientError) -> SyncResult {
+        let answer = try await request(Sync(), Synced.self)
         let refusals = core.state.withLock { state in
             defer { state.refusals = [] }
             return state.refusals
@@ -99,7 +99,7 @@ extension Client {
         return synced.withLock { last in
             // Two syncs may overlap: the later totals never count less than the earlier ones.
             defer { last = (max(last.applied, answer.applied), max(last.refused, answer.refused)) }
-            return Synced(
+            return SyncResult(
                 applied: answer.applied - min(last.applied, answer.applied),
                 refused: answer.refused - min(last.refused, answer.refused),
                 appliedTotal: answer.applied, refusedTotal: answer.refused, refusals: refusals, token: answer.token)
@@ -108,7 +108,7 @@ extension Client {
 }
 
 /// The answer to `Client.sync`.
-public struct Synced: Sendable {
+public struct SyncResult: Sendable {
     /// Writes since the sync before.
     public let applied: UInt64
     public let refused: UInt64

@@ -54,7 +54,7 @@ public final class Subscription: AsyncSequence, Sendable {
     /// The point from which live notifications are delivered (R4).
     public let token: [UInt8]
     private let client: Client
-    private let buffer: SubscriptionBuffer
+    let buffer: SubscriptionBuffer
     private let isUnsubscribed = Atomic(false)
 
     init(_ client: Client, _ kind: Kind, _ buffer: SubscriptionBuffer, token: [UInt8]) {

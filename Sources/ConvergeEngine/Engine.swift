@@ -18,6 +18,7 @@ public struct Engine: ~Copyable {
     public init(hashSeed: UInt64, pendingBytesMax: UInt64 = 0) throws(EngineStatus) {
         precondition(Operation.matchesCore, "Operation and cvg_op have different layouts")
         var options = cvg_options()
+        options.allocator = HugePages.allocator
         options.hash_seed = hashSeed
         options.pending_bytes_max = pendingBytesMax
         var created: OpaquePointer?

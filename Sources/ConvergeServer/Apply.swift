@@ -30,13 +30,6 @@ extension Server {
     private mutating func refuse(_ operation: Operation, _ status: EngineStatus, field: Int?) {
         let slot = Int(operation.connection)
         sessions[slot].refused += 1
-        var status = status
-        // The core looks at the length first; a mask that names no field of the kind is what the writer has to change.
-        if status == .wrongLength, let layout = registry[operation.kind]?.layout,
-            operation.mask & ~layout.allFields != 0
-        {
-            status = .unknownField
-        }
         report(
             slot,
             RefusedWrite(

@@ -6,7 +6,11 @@ import Testing
 /// R5: who does not read is disconnected, and costs nobody else anything.
 @Suite struct SlowReaderTests {
     @Test func r5AReaderThatNeverReadsIsDisconnectedAndMemoryStaysBounded() throws {
-        let server = try TestServer { $0.windowMilliseconds = 0 }
+        let server = try TestServer {
+            $0.windowMilliseconds = 0
+            // GOODBYE stands behind a full socket until the reader reads at last.
+            $0.lingerMilliseconds = 30_000
+        }
         let (writer, kind) = try RawClient.withGauge(server)
         let (good, _) = try RawClient.withGauge(server)
         let (slow, _) = try RawClient.withGauge(server, receiveBuffer: 4 << 10)
@@ -41,6 +45,7 @@ import Testing
         let goodbye = try #require(try last?.decode(ServerGoodbye.self))
         #expect(goodbye.reason == GoodbyeReason.slowReader.rawValue)
         #expect(goodbye.message.contains("read faster, or subscribe with a larger buffer"))
+        for client in [writer, good, slow] { client.close() }
         try server.stop()
     }
 

@@ -15,11 +15,13 @@ public struct ReceivedFrame: Sendable {
 
 extension ReceivedFrame: CustomStringConvertible {
     public var description: String {
-        if let error = try? decode(ErrorMessage.self) {
+        if opcode == .error, let error = try? decode(ErrorMessage.self) {
             let name = WireErrorCode(rawValue: error.code).map { "\($0)" } ?? "\(error.code)"
             return "ERROR \(name)\(error.fatal ? " fatal" : "") on stream \(stream): \(error.message)"
         }
-        if let goodbye = try? decode(ServerGoodbye.self) { return "GOODBYE \(goodbye.reason): \(goodbye.message)" }
+        if opcode == .serverGoodbye, let goodbye = try? decode(ServerGoodbye.self) {
+            return "GOODBYE \(goodbye.reason): \(goodbye.message)"
+        }
         return "\(opcode) on stream \(stream), \(payload.count) bytes"
     }
 }

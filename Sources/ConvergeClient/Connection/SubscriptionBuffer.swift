@@ -38,6 +38,12 @@ final class SubscriptionBuffer: Sendable {
         self.onRoom = onRoom
     }
 
+    /// Bytes that wait here.
+    var bytes: Int { state.withLock { $0.bytes } }
+
+    /// Whether this buffer keeps the socket from being read.
+    var isPaused: Bool { state.withLock { $0.isPaused } }
+
     // MARK: - the connection's thread
 
     func append(_ piece: [UInt8]) {

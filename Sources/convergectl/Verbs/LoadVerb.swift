@@ -117,7 +117,7 @@ private struct Load {
     }
 
     /// Sends the last batch and waits until everything has arrived.
-    mutating func end() async throws -> Synced {
+    mutating func end() async throws -> SyncResult {
         try await send()
         let synced = try await client.sync()
         bar.end()

@@ -65,7 +65,7 @@ private func fieldValues(_ invocation: Invocation, _ kind: Kind) throws -> [(nam
 
 extension JSONWriter {
     /// How the writes went.
-    mutating func synced(_ synced: Synced) {
+    mutating func synced(_ synced: SyncResult) {
         member("applied", synced.applied)
         member("refused", synced.refused)
         key("refusals")
