@@ -42,8 +42,12 @@ static void merge(const run *r, reader *reader, const model_entity *entity, cons
         forget(slot);
         return;
     }
-    if (slot->data == NULL) slot->data = model_zeroed(reader->kind->bytes);
-    memcpy(slot->data, f->data, reader->kind->bytes);
+    if (slot->data == NULL || slot->bytes < f->data_bytes) {
+        free(slot->data);
+        slot->data = model_zeroed(f->data_bytes);
+    }
+    memcpy(slot->data, f->data, f->data_bytes);
+    slot->bytes = f->data_bytes;
     slot->version = f->version;
 }
 
@@ -67,9 +71,10 @@ static void check_catchup_frame(const run *r, const reader *reader, const model_
     EQUAL(r, "catch-up frame: type", id, STATE_SNAPSHOT, f->type);
     EQUAL(r, "catch-up frame: source set", id, state->source_set, f->source_set);
     EQUAL(r, "catch-up frame: changed", id, kind->all_fields, f->changed);
-    EQUAL(r, "catch-up frame: fixed bytes", id, kind->bytes, f->fixed_bytes);
-    EQUAL(r, "catch-up frame: data bytes", id, kind->bytes, f->data_bytes);
-    equal_bytes(r, kind, "catch-up frame: data", id, state->data, f->data);
+    EQUAL(r, "catch-up frame: fixed bytes", id, kind->fixed_bytes, f->fixed_bytes);
+    EQUAL(r, "catch-up frame: data bytes", id, state->bytes, f->data_bytes);
+    cvg_data got = zones(f->data, f->data_bytes, f->fixed_bytes);
+    equal_data(r, kind, "catch-up frame: data", id, state->data, state->bytes, got);
 }
 
 /* Merges every frame; returns their bytes. */
@@ -108,7 +113,8 @@ static void check_equal(const run *r, reader *reader) {
         EQUAL(r, "mirror: holds the entity", entity->id, alive, slot->data != NULL);
         if (!alive) continue;
         EQUAL(r, "mirror: version", entity->id, entity->installed.version, slot->version);
-        equal_bytes(r, reader->kind, "mirror: data", entity->id, entity->installed.data, slot->data);
+        cvg_data held = zones(slot->data, slot->bytes, reader->kind->fixed_bytes);
+        equal_data(r, reader->kind, "mirror: data", entity->id, entity->installed.data, entity->installed.bytes, held);
     }
 }
 
@@ -219,7 +225,7 @@ static bool step(run *r, reader *reader, size_t budget, bool stay) {
     trace(r, "reader %d stepped: budget %zu, frames %llu, rounds %llu, sequence %llu%s", (int)(reader - r->readers),
           budget, (unsigned long long)(reader->frames - before), (unsigned long long)progress.rounds,
           (unsigned long long)progress.sequence, progress.live ? ", nothing left" : "");
-    uint64_t frame_max = FRAME_HEADER_BYTES + 72 + (uint64_t)reader->kind->bytes;
+    uint64_t frame_max = FRAME_HEADER_BYTES + 72 + (uint64_t)reader->kind->bytes_max;
     REQUIRE(r, bytes <= budget + frame_max, "catch-up: %llu bytes for a budget of %zu", (unsigned long long)bytes,
             budget);
     /* Rows passed over because they are not alive (some may be by the next step) count 16 bytes each; nothing else may
