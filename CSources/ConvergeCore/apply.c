@@ -40,7 +40,7 @@ static void prefetch_row(const cvgi_rows *rows, const uint8_t *row) {
 /* A pending row for an entity that has none: all that can fail comes before the first change. */
 static int create(cvgi_partition *partition, staged *it, const cvg_op *op, uint32_t row, const uint8_t *base) {
     cvgi_table *table = it->table;
-    if (CVGI_UNLIKELY(!cvgi_pending_fits(partition, table))) return CVG_E_PENDING;
+    if (CVGI_UNLIKELY(!cvgi_pending_numbered(table))) return CVG_E_PENDING;
     int status = cvgi_pending_reserve(partition, table);
     if (CVGI_UNLIKELY(status != CVG_OK)) return status;
     if (row == CVGI_ROW_NONE) {
@@ -55,11 +55,72 @@ static int create(cvgi_partition *partition, staged *it, const cvg_op *op, uint3
     return CVG_OK;
 }
 
+static void merge(cvgi_table *table, uint8_t *image, const cvg_op *op) {
+    switch (op->code) {
+    case CVG_ASSERT:
+        cvgi_merge_assert(&table->schema, image, op->source, op->data);
+        break;
+    case CVG_PATCH:
+        cvgi_merge_patch(&table->schema, image, op->source, op->mask, op->data);
+        break;
+    default:
+        cvgi_merge_retract(&table->schema, image, op->source);
+    }
+}
+
+/* 5 and 6 of a kind with variable fields. `image`: the pending row; NULL: to be created, from `base`. All that can fail
+ * comes before the first change. */
+static int write_zones(cvgi_partition *partition, staged *it, const cvg_op *op, uint32_t row, uint8_t *image,
+                       const uint8_t *base) {
+    cvgi_table *table = it->table;
+    const uint32_t block_at = table->rows.block_at;
+    const uint8_t *from = image != NULL ? image : base;
+    const cvgi_zone_plan plan = cvgi_merge_plan(&table->schema, block_at, from, op);
+    cvgi_block *had = from == NULL ? NULL : cvgi_row_block(from, block_at);
+    const bool own = image != NULL && had != NULL && had->references == 1;
+    const uint32_t counted = own ? cvgi_block_footprint(had) : 0;
+    const uint32_t size = cvgi_block_size(plan.bytes);
+    const bool in_place = own && plan.whole && size != 0 && size <= counted;
+    uint64_t more = image == NULL ? table->rows.stride : 0, less = 0;
+    if (!plan.kept && !in_place) {
+        more += size;
+        less = counted;
+    }
+    if (CVGI_UNLIKELY(more > less && !cvgi_pending_fits(partition, more - less))) return CVG_E_PENDING;
+    cvgi_block *block = had;
+    if (in_place && !plan.kept) {
+        cvgi_merge_zone(&table->schema, block_at, from, op, &plan, had->zone);
+        had->bytes = plan.bytes;
+    } else if (!plan.kept) {
+        block = plan.bytes == 0 ? NULL : cvgi_block_take(&partition->blocks, plan.bytes);
+        if (CVGI_UNLIKELY(block == NULL && plan.bytes != 0)) return CVG_E_MEMORY;
+        if (block != NULL) cvgi_merge_zone(&table->schema, block_at, from, op, &plan, block->zone);
+    }
+    if (image == NULL) {
+        int status = create(partition, it, op, row, base);
+        if (CVGI_UNLIKELY(status != CVG_OK)) {
+            if (block != had) cvgi_block_release(&partition->blocks, block);
+            return status;
+        }
+        image = it->image;
+        it->image = NULL; /* nothing is left to do in 6 */
+        more -= table->rows.stride;
+    }
+    merge(table, image, op);
+    if (block == had) return CVG_OK;
+    cvgi_row_set_block(image, block_at, block);
+    cvgi_block_release(&partition->blocks, had); /* the image's reference */
+    partition->pending_bytes -= less;
+    cvgi_pending_count(partition, more);
+    return CVG_OK;
+}
+
 static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
     cvgi_table *table = it->table;
     uint32_t row = it->candidate;
     if (row == CVGI_ROW_NONE || memcmp(cvgi_row_id(cvgi_row_at(&table->rows, row)), op->id, CVG_ID_BYTES) != 0)
         row = cvgi_index_find(&table->index, &table->rows, it->hash, op->id);
+    const bool variable = table->rows.block_at != 0;
     const uint8_t *base = NULL;
     if (row != CVGI_ROW_NONE) {
         base = cvgi_row_at(&table->rows, row);
@@ -68,6 +129,7 @@ static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
             bool open;
             uint8_t *image = cvgi_pending_image(table, link, &open);
             if (open) {
+                if (variable) return write_zones(partition, it, op, row, image, NULL);
                 prefetch_row(&table->rows, image);
                 it->image = image;
                 return CVG_OK;
@@ -77,20 +139,9 @@ static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
     }
     /* W3: a retraction of what the source does not assert opens no window. */
     if (op->code == CVG_RETRACT && (base == NULL || (cvgi_row_source_set(base) >> op->source & 1) == 0)) return CVG_OK;
+    if (variable) return write_zones(partition, it, op, row, NULL, base);
+    if (CVGI_UNLIKELY(!cvgi_pending_fits(partition, table->rows.stride))) return CVG_E_PENDING;
     return create(partition, it, op, row, base);
-}
-
-static void merge(const staged *it, const cvg_op *op) {
-    switch (op->code) {
-    case CVG_ASSERT:
-        cvgi_merge_assert(&it->table->schema, it->image, op->source, op->data);
-        break;
-    case CVG_PATCH:
-        cvgi_merge_patch(&it->table->schema, it->image, op->source, op->mask, op->data);
-        break;
-    default:
-        cvgi_merge_retract(&it->table->schema, it->image, op->source);
-    }
 }
 
 /* 1 */
@@ -118,6 +169,13 @@ static void prefetch_candidates(const staged *it) {
     if (it->other != CVGI_ROW_NONE) prefetch_row(rows, cvgi_row_at(rows, it->other));
 }
 
+/* The variable zone that the row has: the write is compared with it, or takes from it what it does not replace. */
+static void prefetch_block(const staged *it) {
+    if (it->candidate == CVGI_ROW_NONE) return;
+    const cvgi_rows *rows = &it->table->rows;
+    __builtin_prefetch(cvgi_row_block(cvgi_row_at(rows, it->candidate), rows->block_at));
+}
+
 /* 3 */
 static void probe_further(staged *it) {
     if (it->candidate != CVGI_ROW_NONE || it->status != CVG_OK) return;
@@ -135,9 +193,13 @@ static int apply_group(cvgi_partition *partition, const cvg_op *ops, size_t coun
     for (size_t i = 0; i < count; i++) probe(&group[i]);
     for (size_t i = 0; i < count; i++) prefetch_candidates(&group[i]);
     for (size_t i = 0; i < count; i++) probe_further(&group[i]);
-    for (size_t i = 0; i < count; i++)
-        if (group[i].status == CVG_OK)
-            group[i].status = (int16_t)check_data(&group[i].table->schema, &ops[i], &group[i].field);
+    uint32_t zones = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (group[i].status != CVG_OK) continue;
+        group[i].status = (int16_t)check_data(&group[i].table->schema, &ops[i], &group[i].field);
+        zones |= group[i].table->rows.block_at;
+    }
+    for (size_t i = 0; zones != 0 && i < count; i++) prefetch_block(&group[i]);
     size_t end = 0;
     int stopped = CVG_OK;
     while (end < count && applied->refused < refusals_max) {
@@ -152,7 +214,7 @@ static int apply_group(cvgi_partition *partition, const cvg_op *ops, size_t coun
         end++;
     }
     for (size_t i = 0; i < end; i++)
-        if (group[i].image != NULL) merge(&group[i], &ops[i]);
+        if (group[i].image != NULL) merge(group[i].table, group[i].image, &ops[i]);
     applied->consumed += end;
     return stopped;
 }

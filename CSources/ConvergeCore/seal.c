@@ -16,17 +16,25 @@ static void forget(cvgi_partition *partition, cvgi_table *table, uint32_t row) {
     cvgi_rows_give_back(&table->rows, row);
 }
 
+/* A sealed image that becomes nothing gives up its reference now: install looks at changes only. */
+static void drop_block(cvgi_partition *partition, uint32_t block_at, uint8_t *now) {
+    cvgi_block_release(&partition->blocks, cvgi_row_block(now, block_at));
+    cvgi_row_set_block(now, block_at, NULL);
+}
+
 /* What became of one pending row. False: nothing. */
 static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvgi_change *change) {
     uint32_t row = cvgi_row_link(&table->rows, now);
     uint8_t *before = cvgi_row_at(&table->rows, row);
     bool was = cvgi_row_flags(before) == CVGI_ROW_LIVE;
     bool is = cvgi_row_source_set(now) != 0;
+    const uint32_t block_at = table->rows.block_at;
     cvg_stats *stats = &partition->stats;
     uint64_t changed = 0;
     uint8_t what = 0;
     if (was && is) {
         changed = cvgi_merge_changed(&table->schema, cvgi_row_data_const(before), cvgi_row_data_const(now));
+        if (block_at != 0) changed |= cvgi_merge_changed_zone(&table->schema, block_at, before, now, changed);
         if (changed != 0)
             what = CVG_UPDATED;
         else if (cvgi_row_source_set(before) != cvgi_row_source_set(now))
@@ -39,6 +47,7 @@ static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvg
     }
     if (what == 0) {
         cvgi_row_set_link(&table->rows, before, 0);
+        if (block_at != 0) drop_block(partition, block_at, now);
         if (cvgi_row_flags(before) == 0) forget(partition, table, row);
         stats->deduplicated++;
         return false;
@@ -66,27 +75,39 @@ typedef struct cursor {
     uint32_t slot;
 } cursor;
 
-/* Moves to image `to` or the end, and prefetches each image on the way, or the table row that it names. */
-static void run_ahead(const cvgi_table *table, const cvgi_window *window, cursor *at, uint32_t to, bool rows) {
+typedef enum ahead_of { IMAGES, ROWS, BLOCKS } ahead_of;
+
+/* Moves to image `to` or the end, and prefetches each image on the way, or the table row that it names, or the blocks
+ * that these two name. */
+static void run_ahead(const cvgi_table *table, const cvgi_window *window, cursor *at, uint32_t to, ahead_of what) {
+    const uint32_t block_at = table->rows.block_at;
     for (; at->image < window->count && at->image < to; at->image++) {
         const uint8_t *image = cvgi_window_at(table, window, at->slot);
-        if (rows)
-            prefetch_row(&table->rows, cvgi_row_at(&table->rows, cvgi_row_link(&table->rows, image)));
-        else
+        if (what == IMAGES) {
             prefetch_row(&table->rows, image);
+        } else {
+            const uint8_t *row = cvgi_row_at(&table->rows, cvgi_row_link(&table->rows, image));
+            if (what == ROWS) {
+                prefetch_row(&table->rows, row);
+            } else {
+                __builtin_prefetch(cvgi_row_block(image, block_at));
+                __builtin_prefetch(cvgi_row_block(row, block_at));
+            }
+        }
         at->slot = cvgi_window_after(table, at->slot);
     }
 }
 
 static size_t seal_table(cvgi_partition *partition, cvgi_table *table, cvgi_change *changes) {
     const cvgi_window *window = &table->windows[table->open];
-    cursor images = {0}, rows = {0};
+    cursor images = {0}, rows = {0}, blocks = {0};
     uint32_t slot = 0;
     size_t count = 0;
     for (uint32_t i = 0; i < window->count; i++) {
         if (i % BLOCK == 0) {
-            run_ahead(table, window, &images, i + 3 * BLOCK, false);
-            run_ahead(table, window, &rows, i + 2 * BLOCK, true);
+            run_ahead(table, window, &images, i + 3 * BLOCK, IMAGES);
+            run_ahead(table, window, &rows, i + 2 * BLOCK, ROWS);
+            if (table->rows.block_at != 0) run_ahead(table, window, &blocks, i + BLOCK, BLOCKS);
         }
         count += diff(partition, table, cvgi_window_at(table, window, slot), &changes[count]);
         slot = cvgi_window_after(table, slot);
@@ -116,7 +137,8 @@ int cvgi_seal(cvgi_partition *partition, cvg_batch *batch) {
             .changes = batch->changes + total,
             .count = seal_table(partition, table, batch->changes + total),
             .all_fields = table->schema.all,
-            .data_bytes = table->schema.data_bytes,
+            .fixed_bytes = table->schema.fixed_bytes,
+            .block_at = table->rows.block_at,
             .kind = table->kind,
             .schema = table->schema.version,
         };
@@ -146,6 +168,12 @@ static void count_sources(cvgi_partition *partition, uint64_t before, uint64_t n
     }
 }
 
+/* The table row gets the reference that the sealed image held. What it had before is no longer anyone's `previous`. */
+static void move_block(cvgi_partition *partition, uint32_t block_at, uint8_t *row, const uint8_t *now) {
+    cvgi_block_release(&partition->blocks, cvgi_row_block(row, block_at));
+    cvgi_row_set_block(row, block_at, cvgi_row_block(now, block_at));
+}
+
 static void install_change(cvgi_partition *partition, cvgi_table *table, const cvgi_change *change) {
     uint8_t *row = cvgi_row_at(&table->rows, change->row);
     count_sources(partition, cvgi_row_source_set(row), cvgi_row_source_set(change->now));
@@ -159,7 +187,8 @@ static void install_change(cvgi_partition *partition, cvgi_table *table, const c
         partition->stats.tombstones++;
     }
     memcpy(row + CVG_ID_BYTES, change->now + CVG_ID_BYTES,
-           CVG_ROW_HEADER_BYTES - CVG_ID_BYTES + table->schema.data_bytes);
+           CVG_ROW_HEADER_BYTES - CVG_ID_BYTES + table->schema.fixed_bytes);
+    if (table->rows.block_at != 0) move_block(partition, table->rows.block_at, row, change->now);
     uint32_t link = cvgi_row_link(&table->rows, row);
     if ((link & 1) != table->open) cvgi_row_set_link(&table->rows, row, 0);
 }

@@ -38,8 +38,8 @@ public struct Engine: ~Copyable {
     public mutating func createKind(_ kind: UInt16, _ definition: KindDefinition) throws(EngineStatus) {
         let fields = definition.fields.map { field in
             cvg_field(
-                owners: field.owners, max: UInt16(clamping: field.max), type: field.type.rawValue,
-                on_retract: field.onRetract.rawValue)
+                owners: field.owners, members: nil, max: UInt16(clamping: field.max), element_max: 0,
+                type: field.type.rawValue, on_retract: field.onRetract.rawValue, element: 0, member_count: 0)
         }
         let status = fields.withUnsafeBufferPointer { fields in
             var core = cvg_definition(
