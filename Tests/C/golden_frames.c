@@ -69,7 +69,7 @@ static cvg_engine *open_engine(void) {
     };
     const cvg_definition definition = {.fields = fields, .field_count = 3, .schema = 1};
     assert_int_equal(cvg_kind_create(engine, KIND, &definition), CVG_OK);
-    assert_int_equal(cvg_kind_data_bytes(engine, KIND), DATA);
+    assert_int_equal(cvg_kind_fixed_bytes(engine, KIND), DATA);
     return engine;
 }
 
