@@ -70,8 +70,8 @@ static void merge(cvgi_table *table, uint8_t *image, const cvg_op *op) {
 
 /* 5 and 6 of a kind with variable fields. `image`: the pending row; NULL: to be created, from `base`. All that can fail
  * comes before the first change. */
-static int write_zones(cvgi_partition *partition, staged *it, const cvg_op *op, uint32_t row, uint8_t *image,
-                       const uint8_t *base) {
+static __attribute__((noinline)) int write_zones(cvgi_partition *partition, staged *it, const cvg_op *op, uint32_t row,
+                                                 uint8_t *image, const uint8_t *base) {
     cvgi_table *table = it->table;
     const uint32_t block_at = table->rows.block_at;
     const uint8_t *from = image != NULL ? image : base;
@@ -120,7 +120,7 @@ static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
     uint32_t row = it->candidate;
     if (row == CVGI_ROW_NONE || memcmp(cvgi_row_id(cvgi_row_at(&table->rows, row)), op->id, CVG_ID_BYTES) != 0)
         row = cvgi_index_find(&table->index, &table->rows, it->hash, op->id);
-    const bool variable = table->rows.block_at != 0;
+    const bool variable = table->schema.variable != 0;
     const uint8_t *base = NULL;
     if (row != CVGI_ROW_NONE) {
         base = cvgi_row_at(&table->rows, row);
@@ -129,7 +129,7 @@ static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
             bool open;
             uint8_t *image = cvgi_pending_image(table, link, &open);
             if (open) {
-                if (variable) return write_zones(partition, it, op, row, image, NULL);
+                if (CVGI_UNLIKELY(variable)) return write_zones(partition, it, op, row, image, NULL);
                 prefetch_row(&table->rows, image);
                 it->image = image;
                 return CVG_OK;
@@ -139,7 +139,7 @@ static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
     }
     /* W3: a retraction of what the source does not assert opens no window. */
     if (op->code == CVG_RETRACT && (base == NULL || (cvgi_row_source_set(base) >> op->source & 1) == 0)) return CVG_OK;
-    if (variable) return write_zones(partition, it, op, row, NULL, base);
+    if (CVGI_UNLIKELY(variable)) return write_zones(partition, it, op, row, NULL, base);
     if (CVGI_UNLIKELY(!cvgi_pending_fits(partition, table->rows.stride))) return CVG_E_PENDING;
     return create(partition, it, op, row, base);
 }
@@ -193,13 +193,11 @@ static int apply_group(cvgi_partition *partition, const cvg_op *ops, size_t coun
     for (size_t i = 0; i < count; i++) probe(&group[i]);
     for (size_t i = 0; i < count; i++) prefetch_candidates(&group[i]);
     for (size_t i = 0; i < count; i++) probe_further(&group[i]);
-    uint32_t zones = 0;
     for (size_t i = 0; i < count; i++) {
         if (group[i].status != CVG_OK) continue;
+        if (CVGI_UNLIKELY(group[i].table->schema.variable != 0)) prefetch_block(&group[i]);
         group[i].status = (int16_t)check_data(&group[i].table->schema, &ops[i], &group[i].field);
-        zones |= group[i].table->rows.block_at;
     }
-    for (size_t i = 0; zones != 0 && i < count; i++) prefetch_block(&group[i]);
     size_t end = 0;
     int stopped = CVG_OK;
     while (end < count && applied->refused < refusals_max) {

@@ -209,9 +209,9 @@ uint64_t cvgi_merge_changed(const cvgi_schema *schema, const uint8_t *before, co
             }
             differs = at;
         }
-        while (schema->fields[ordinal].offset + schema->fields[ordinal].bytes <= differs) ordinal++;
+        while (schema->ends[ordinal] <= differs) ordinal++;
         changed |= UINT64_C(1) << ordinal;
-        at = schema->fields[ordinal].offset + schema->fields[ordinal].bytes;
+        at = schema->ends[ordinal];
     }
     return changed;
 }

@@ -105,7 +105,7 @@ uint8_t *cvgi_pending_add(cvgi_partition *partition, cvgi_table *table, uint32_t
     window->next = cvgi_window_after(table, slot);
     window->count++;
     memcpy(image, base, table->rows.stride);
-    cvgi_block_retain(cvgi_row_block(image, table->rows.block_at));
+    if (CVGI_UNLIKELY(table->rows.block_at != 0)) cvgi_block_retain(cvgi_row_block(image, table->rows.block_at));
     image[48] = table->schema.version;
     cvgi_row_set_link(&table->rows, image, row);
     cvgi_row_set_link(&table->rows, cvgi_row_at(&table->rows, row), (slot + 1) << 1 | table->open);

@@ -95,6 +95,7 @@ static int compile_fields(cvgi_schema *schema, const cvg_definition *definition)
         };
         add_parts(schema, field, given);
         fixed += bytes;
+        schema->ends[ordinal] = (uint32_t)fixed;
         variable += (uint64_t)unit * given->max;
         schema->all |= bit;
         if (unit != 0) schema->variable |= bit;

@@ -64,6 +64,7 @@ typedef struct cvgi_schema {
     uint16_t field_count;
     uint8_t version;
     uint64_t writable[CVG_SOURCES]; /* by source: fields that it may write (W5) */
+    uint32_t ends[CVG_FIELDS_MAX];  /* of the fields in the fixed zone */
     cvgi_field fields[CVG_FIELDS_MAX];
 } cvgi_schema;
 
@@ -83,7 +84,7 @@ int cvgi_schema_check_zones(const cvgi_schema *schema, uint64_t mask, const uint
 /* An ASSERT's data. CVG_E_LENGTH and those of cvgi_schema_check_values. */
 static inline int cvgi_schema_check_row(const cvgi_schema *schema, const uint8_t *data, uint32_t bytes,
                                         uint16_t *field) {
-    if (schema->variable != 0) return cvgi_schema_check_zones(schema, schema->all, data, bytes, field);
+    if (CVGI_UNLIKELY(schema->variable != 0)) return cvgi_schema_check_zones(schema, schema->all, data, bytes, field);
     if (CVGI_UNLIKELY(bytes != schema->fixed_bytes)) return CVG_E_LENGTH;
     if (schema->checked == 0) return CVG_OK;
     return cvgi_schema_check_values(schema, data, field);

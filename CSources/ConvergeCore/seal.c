@@ -34,7 +34,8 @@ static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvg
     uint8_t what = 0;
     if (was && is) {
         changed = cvgi_merge_changed(&table->schema, cvgi_row_data_const(before), cvgi_row_data_const(now));
-        if (block_at != 0) changed |= cvgi_merge_changed_zone(&table->schema, block_at, before, now, changed);
+        if (CVGI_UNLIKELY(block_at != 0))
+            changed |= cvgi_merge_changed_zone(&table->schema, block_at, before, now, changed);
         if (changed != 0)
             what = CVG_UPDATED;
         else if (cvgi_row_source_set(before) != cvgi_row_source_set(now))
@@ -47,7 +48,7 @@ static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvg
     }
     if (what == 0) {
         cvgi_row_set_link(&table->rows, before, 0);
-        if (block_at != 0) drop_block(partition, block_at, now);
+        if (CVGI_UNLIKELY(block_at != 0)) drop_block(partition, block_at, now);
         if (cvgi_row_flags(before) == 0) forget(partition, table, row);
         stats->deduplicated++;
         return false;
@@ -75,25 +76,25 @@ typedef struct cursor {
     uint32_t slot;
 } cursor;
 
-typedef enum ahead_of { IMAGES, ROWS, BLOCKS } ahead_of;
+static const uint8_t *row_of(const cvgi_table *table, const uint8_t *image) {
+    return cvgi_row_at(&table->rows, cvgi_row_link(&table->rows, image));
+}
 
-/* Moves to image `to` or the end, and prefetches each image on the way, or the table row that it names, or the blocks
- * that these two name. */
-static void run_ahead(const cvgi_table *table, const cvgi_window *window, cursor *at, uint32_t to, ahead_of what) {
-    const uint32_t block_at = table->rows.block_at;
+/* Moves to image `to` or the end, and prefetches each image on the way, or the table row that it names. */
+static void run_ahead(const cvgi_table *table, const cvgi_window *window, cursor *at, uint32_t to, bool rows) {
     for (; at->image < window->count && at->image < to; at->image++) {
         const uint8_t *image = cvgi_window_at(table, window, at->slot);
-        if (what == IMAGES) {
-            prefetch_row(&table->rows, image);
-        } else {
-            const uint8_t *row = cvgi_row_at(&table->rows, cvgi_row_link(&table->rows, image));
-            if (what == ROWS) {
-                prefetch_row(&table->rows, row);
-            } else {
-                __builtin_prefetch(cvgi_row_block(image, block_at));
-                __builtin_prefetch(cvgi_row_block(row, block_at));
-            }
-        }
+        prefetch_row(&table->rows, rows ? row_of(table, image) : image);
+        at->slot = cvgi_window_after(table, at->slot);
+    }
+}
+
+/* The same with the blocks of both. */
+static void run_ahead_blocks(const cvgi_table *table, const cvgi_window *window, cursor *at, uint32_t to) {
+    for (; at->image < window->count && at->image < to; at->image++) {
+        const uint8_t *image = cvgi_window_at(table, window, at->slot);
+        __builtin_prefetch(cvgi_row_block(image, table->rows.block_at));
+        __builtin_prefetch(cvgi_row_block(row_of(table, image), table->rows.block_at));
         at->slot = cvgi_window_after(table, at->slot);
     }
 }
@@ -105,9 +106,9 @@ static size_t seal_table(cvgi_partition *partition, cvgi_table *table, cvgi_chan
     size_t count = 0;
     for (uint32_t i = 0; i < window->count; i++) {
         if (i % BLOCK == 0) {
-            run_ahead(table, window, &images, i + 3 * BLOCK, IMAGES);
-            run_ahead(table, window, &rows, i + 2 * BLOCK, ROWS);
-            if (table->rows.block_at != 0) run_ahead(table, window, &blocks, i + BLOCK, BLOCKS);
+            run_ahead(table, window, &images, i + 3 * BLOCK, false);
+            run_ahead(table, window, &rows, i + 2 * BLOCK, true);
+            if (CVGI_UNLIKELY(table->rows.block_at != 0)) run_ahead_blocks(table, window, &blocks, i + BLOCK);
         }
         count += diff(partition, table, cvgi_window_at(table, window, slot), &changes[count]);
         slot = cvgi_window_after(table, slot);
@@ -174,7 +175,7 @@ static void move_block(cvgi_partition *partition, uint32_t block_at, uint8_t *ro
     cvgi_row_set_block(row, block_at, cvgi_row_block(now, block_at));
 }
 
-static void install_change(cvgi_partition *partition, cvgi_table *table, const cvgi_change *change) {
+CVGI_INLINE void install_change(cvgi_partition *partition, cvgi_table *table, const cvgi_change *change, bool zones) {
     uint8_t *row = cvgi_row_at(&table->rows, change->row);
     count_sources(partition, cvgi_row_source_set(row), cvgi_row_source_set(change->now));
     if (change->what == CVG_CREATED) {
@@ -188,7 +189,7 @@ static void install_change(cvgi_partition *partition, cvgi_table *table, const c
     }
     memcpy(row + CVG_ID_BYTES, change->now + CVG_ID_BYTES,
            CVG_ROW_HEADER_BYTES - CVG_ID_BYTES + table->schema.fixed_bytes);
-    if (table->rows.block_at != 0) move_block(partition, table->rows.block_at, row, change->now);
+    if (zones) move_block(partition, table->rows.block_at, row, change->now);
     uint32_t link = cvgi_row_link(&table->rows, row);
     if ((link & 1) != table->open) cvgi_row_set_link(&table->rows, row, 0);
 }
@@ -201,15 +202,23 @@ static void prefetch_changes(const cvgi_table *table, const cvgi_section *sectio
     }
 }
 
+CVGI_INLINE void install_section(cvgi_partition *partition, cvgi_table *table, const cvgi_section *section,
+                                 bool zones) {
+    for (size_t i = 0; i < section->count; i++) {
+        if (i % BLOCK == 0) prefetch_changes(table, section, i + BLOCK);
+        install_change(partition, table, &section->changes[i], zones);
+    }
+}
+
 void cvgi_install(cvgi_partition *partition, cvg_batch *batch) {
     CVGI_ASSERT(batch->sealed);
     for (size_t s = 0; s < batch->section_count; s++) {
         const cvgi_section *section = &batch->sections[s];
         cvgi_table *table = cvgi_partition_table(partition, section->kind);
-        for (size_t i = 0; i < section->count; i++) {
-            if (i % BLOCK == 0) prefetch_changes(table, section, i + BLOCK);
-            install_change(partition, table, &section->changes[i]);
-        }
+        if (CVGI_LIKELY(section->block_at == 0))
+            install_section(partition, table, section, false);
+        else
+            install_section(partition, table, section, true);
         cvgi_window_recycle(partition, table, &table->windows[table->open ^ 1]);
         batch->section_of_kind[section->kind] = 0;
     }
