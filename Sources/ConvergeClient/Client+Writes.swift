@@ -23,7 +23,7 @@ extension Client {
         try await assert(kind, id, values.map { ($0.key, $0.value) })
     }
 
-    /// As above, with row data of `kind.layout.rowBytes` bytes.
+    /// As above, with row data as `kind.layout` encodes it.
     @discardableResult
     public func assert(_ kind: Kind, _ id: EntityID, row: [UInt8]) async throws(ClientError) -> UInt64 {
         try await core.write(count: 1) { outgoing in
@@ -157,7 +157,7 @@ public struct WriteBatch: Sendable {
         try assert(kind, id, values.map { ($0.key, $0.value) })
     }
 
-    /// With row data of `kind.layout.rowBytes` bytes.
+    /// With row data as `kind.layout` encodes it.
     public mutating func assert(_ kind: Kind, _ id: EntityID, row: [UInt8]) {
         writer.assert(kind: kind.number, schema: kind.schema, id: id, data: row)
     }
