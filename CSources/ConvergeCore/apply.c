@@ -68,50 +68,63 @@ static void merge(cvgi_table *table, uint8_t *image, const cvg_op *op) {
     }
 }
 
+/* What a write does to a pending row's block, and to the bytes of the window. */
+typedef struct rezone {
+    cvgi_block *had;    /* of the row, or of its base */
+    cvgi_block *block;  /* afterwards */
+    uint32_t had_bytes; /* counted in the window: 0 when it is the base's, too */
+    uint32_t bytes;     /* to be counted instead */
+} rezone;
+
+/* Only looks. `from` NULL: an all-zero row. `in_window`: it is the pending row itself. */
+static rezone start_rezone(const cvgi_table *table, const cvgi_zone_plan *plan, const uint8_t *from, bool in_window) {
+    rezone z = {.had = from == NULL ? NULL : cvgi_row_block(from, table->rows.block_at)};
+    const bool own = in_window && z.had != NULL && z.had->references == 1;
+    z.had_bytes = own ? cvgi_block_footprint(z.had) : 0;
+    z.bytes = cvgi_block_size(plan->bytes);
+    const bool stays = own && plan->whole && z.bytes != 0 && z.bytes <= z.had_bytes;
+    if (plan->kept || stays) {
+        z.block = z.had;
+        z.bytes = z.had_bytes;
+    }
+    return z;
+}
+
+/* Writes the new zone: in place, or to a new block. CVG_E_MEMORY: nothing was changed. */
+static int make_zone(cvgi_partition *partition, const cvgi_table *table, const cvgi_zone_plan *plan, rezone *z,
+                     const uint8_t *from, const cvg_op *op) {
+    if (plan->kept || plan->bytes == 0) return CVG_OK;
+    if (z->block == NULL) z->block = cvgi_block_take(&partition->blocks, plan->bytes);
+    if (CVGI_UNLIKELY(z->block == NULL)) return CVG_E_MEMORY;
+    cvgi_merge_zone(&table->schema, table->rows.block_at, from, op, plan, z->block->zone);
+    z->block->bytes = plan->bytes;
+    return CVG_OK;
+}
+
 /* 5 and 6 of a kind with variable fields. `image`: the pending row; NULL: to be created, from `base`. All that can fail
  * comes before the first change. */
 static __attribute__((noinline)) int write_zones(cvgi_partition *partition, staged *it, const cvg_op *op, uint32_t row,
                                                  uint8_t *image, const uint8_t *base) {
     cvgi_table *table = it->table;
-    const uint32_t block_at = table->rows.block_at;
     const uint8_t *from = image != NULL ? image : base;
-    const cvgi_zone_plan plan = cvgi_merge_plan(&table->schema, block_at, from, op);
-    cvgi_block *had = from == NULL ? NULL : cvgi_row_block(from, block_at);
-    const bool own = image != NULL && had != NULL && had->references == 1;
-    const uint32_t counted = own ? cvgi_block_footprint(had) : 0;
-    const uint32_t size = cvgi_block_size(plan.bytes);
-    const bool in_place = own && plan.whole && size != 0 && size <= counted;
-    uint64_t more = image == NULL ? table->rows.stride : 0, less = 0;
-    if (!plan.kept && !in_place) {
-        more += size;
-        less = counted;
-    }
-    if (CVGI_UNLIKELY(more > less && !cvgi_pending_fits(partition, more - less))) return CVG_E_PENDING;
-    cvgi_block *block = had;
-    if (in_place && !plan.kept) {
-        cvgi_merge_zone(&table->schema, block_at, from, op, &plan, had->zone);
-        had->bytes = plan.bytes;
-    } else if (!plan.kept) {
-        block = plan.bytes == 0 ? NULL : cvgi_block_take(&partition->blocks, plan.bytes);
-        if (CVGI_UNLIKELY(block == NULL && plan.bytes != 0)) return CVG_E_MEMORY;
-        if (block != NULL) cvgi_merge_zone(&table->schema, block_at, from, op, &plan, block->zone);
-    }
-    if (image == NULL) {
-        int status = create(partition, it, op, row, base);
-        if (CVGI_UNLIKELY(status != CVG_OK)) {
-            if (block != had) cvgi_block_release(&partition->blocks, block);
-            return status;
-        }
+    const cvgi_zone_plan plan = cvgi_merge_plan(&table->schema, table->rows.block_at, from, op);
+    rezone z = start_rezone(table, &plan, from, image != NULL);
+    const uint64_t wanted = (image == NULL ? table->rows.stride : 0) + (uint64_t)z.bytes;
+    if (wanted > z.had_bytes && !cvgi_pending_fits(partition, wanted - z.had_bytes)) return CVG_E_PENDING;
+    int status = make_zone(partition, table, &plan, &z, from, op);
+    if (CVGI_LIKELY(status == CVG_OK) && image == NULL) {
+        status = create(partition, it, op, row, base);
         image = it->image;
         it->image = NULL; /* nothing is left to do in 6 */
-        more -= table->rows.stride;
+        if (CVGI_UNLIKELY(status != CVG_OK) && z.block != z.had) cvgi_block_release(&partition->blocks, z.block);
     }
+    if (CVGI_UNLIKELY(status != CVG_OK)) return status;
     merge(table, image, op);
-    if (block == had) return CVG_OK;
-    cvgi_row_set_block(image, block_at, block);
-    cvgi_block_release(&partition->blocks, had); /* the image's reference */
-    partition->pending_bytes -= less;
-    cvgi_pending_count(partition, more);
+    if (z.block == z.had) return CVG_OK;
+    cvgi_row_set_block(image, table->rows.block_at, z.block);
+    cvgi_block_release(&partition->blocks, z.had); /* the image's reference */
+    partition->pending_bytes -= z.had_bytes;
+    cvgi_pending_count(partition, z.bytes);
     return CVG_OK;
 }
 

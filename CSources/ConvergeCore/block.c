@@ -69,6 +69,11 @@ void cvgi_block_release(cvgi_blocks *blocks, cvgi_block *block) {
     if (block == NULL) return;
     CVGI_ASSERT(block->references > 0);
     if (--block->references > 0) return;
+    uint32_t size = cvgi_block_footprint(block);
+    if (CVGI_UNLIKELY(size > blocks->spare_bytes_max)) {
+        cvgi_release(blocks->memory, block, size);
+        return;
+    }
     spare_put(blocks, block);
     while (CVGI_UNLIKELY(blocks->spare_bytes > blocks->spare_bytes_max)) evict(blocks, block->size_class);
 }
