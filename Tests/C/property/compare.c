@@ -121,6 +121,10 @@ static void compare_statistics(const run *r) {
     REQUIRE(r, stats.pending_bytes_peak >= stats.pending_bytes, "statistics: the peak of pending bytes is below them");
     REQUIRE(r, stats.segment_bytes >= kept_capacity(r), "statistics: segment bytes are less than those retained");
     REQUIRE(r, stats.memory_bytes >= stats.segment_bytes, "statistics: memory is less than its segments");
+    /* All of it, but for a little that may belong to the segments rather than to the engine. */
+    REQUIRE(r, !r->counted || (stats.memory_bytes <= r->memory.bytes && r->memory.bytes - stats.memory_bytes <= 64),
+            "statistics: memory is %llu, but %llu bytes were allocated", (unsigned long long)stats.memory_bytes,
+            (unsigned long long)r->memory.bytes);
     if (m->sealed) return; /* whether these count at seal or at install is not promised */
     EQUAL(r, "statistics: created", NULL, counts->created, stats.created);
     EQUAL(r, "statistics: updated", NULL, counts->updated, stats.updated);

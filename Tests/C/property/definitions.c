@@ -68,6 +68,20 @@ static void test_fields(attempt *a) {
     one(a, "varbytes(65535)", (cvg_field){.type = CVG_VARBYTES, .max = 65535}, CVG_OK);
 }
 
+/* What a type does not have must be 0: else a definition would say something that is not kept. */
+static void test_strays(attempt *a) {
+    const int bad = CVG_E_DEFINITION;
+    one(a, "u8 with a max", (cvg_field){.type = CVG_U8, .max = 3}, bad);
+    one(a, "u8 with an element", (cvg_field){.type = CVG_U8, .element = CVG_U8}, bad);
+    one(a, "u8 with members", (cvg_field){.type = CVG_U8, .member_count = 1}, bad);
+    one(a, "varstring with an element max", (cvg_field){.type = CVG_VARSTRING, .max = 2, .element_max = 4}, bad);
+    one(a, "struct with a max", (cvg_field){.type = CVG_STRUCT, .max = 2, .member_count = 1}, bad);
+    one(a, "array of u8 with an element max",
+        (cvg_field){.type = CVG_ARRAY, .element = CVG_U8, .max = 2, .element_max = 4}, bad);
+    expect(try(a, 1, (cvg_field){.type = CVG_STRUCT, .member_count = 1}, (cvg_member){.type = CVG_U8, .max = 3}),
+           "u8 member with a max", bad);
+}
+
 static void test_arrays(attempt *a) {
     const int bad = CVG_E_DEFINITION;
     static const uint8_t wrong[] = {0, CVG_VARSTRING, CVG_VARBYTES, CVG_ARRAY, 19, 255};
@@ -146,6 +160,7 @@ static void test_rows(attempt *a) {
 void definitions_test(void) {
     attempt *a = model_zeroed(sizeof *a);
     test_fields(a);
+    test_strays(a);
     test_arrays(a);
     test_structs(a);
     test_rows(a);

@@ -296,7 +296,7 @@ static bool bad_schema(rng *r, draft *d) {
 
 bool generate_fault(world *w, const model *m, draft *d) {
     rng *r = &w->random;
-    switch (rng_below(r, 18)) {
+    switch (rng_below(r, 22)) {
     case 0:
         return bad_code(r, d);
     case 1:
@@ -310,12 +310,16 @@ bool generate_fault(world *w, const model *m, draft *d) {
     case 5:
         return bad_mask(r, d);
     case 6:
+    case 16:
         return bad_bool(r, d);
     case 7:
+    case 17:
         return too_long(r, d);
     case 8:
+    case 18:
         return bad_utf8(r, d);
     case 9:
+    case 19:
         return bad_padding(r, d);
     case 10:
     case 11:

@@ -17,7 +17,15 @@ static int create_from_copies(run *r, const kind_plan *plan) {
         fields[f].members = members[f];
     }
     cvg_definition definition = {.fields = fields, .field_count = plan->field_count, .schema = plan->schema};
-    int status = cvg_kind_create(r->engine, plan->number, &definition);
+    int status = CVG_E_MEMORY;
+    for (uint64_t fail_in = 1; r->starving && status == CVG_E_MEMORY; fail_in++) {
+        r->memory.fail_in = fail_in;
+        status = cvg_kind_create(r->engine, plan->number, &definition);
+        if (!memory_feed(r)) break;
+        EQUAL(r, "kind: without memory", NULL, (uint64_t)CVG_E_MEMORY, (uint64_t)status);
+        EQUAL(r, "kind: refused, but there", NULL, 0, cvg_kind_fixed_bytes(r->engine, plan->number));
+    }
+    if (!r->starving) status = cvg_kind_create(r->engine, plan->number, &definition);
     for (unsigned f = 0; f < plan->field_count; f++) free(members[f]);
     free(fields);
     return status;
@@ -44,7 +52,9 @@ static void create_kind(run *r) {
 /* Closes the window, which has rows, unless a batch is held; then the refusal is the point. */
 static void seal(run *r) {
     const cvg_batch *batch = NULL;
+    memory_starve(r);
     int status = cvg_seal(r->engine, &batch);
+    if (memory_feed(r) && status == CVG_E_MEMORY) return; /* the window stays open */
     if (r->batch != NULL) {
         EQUAL(r, "seal while a batch waits", NULL, (uint64_t)CVG_E_SEALED, (uint64_t)status);
         r->totals->refused_seals++;
@@ -71,7 +81,9 @@ static void encode_for_nobody(run *r) {
     cvg_class klass = {.number = (uint16_t)rng_next(&r->world.random)};
     klass.flags = rng_percent(&r->world.random, 50) ? CVG_CLASS_PREVIOUS : 0;
     cvg_slices slices;
+    memory_starve(r);
     int status = cvg_encode(r->engine, r->batch, kind->number, klass, &slices);
+    if (memory_feed(r) && status == CVG_E_MEMORY) return;
     EQUAL(r, "encode: status", NULL, CVG_OK, (uint64_t)status);
     compare_batch_frames(r, kind, klass, &slices);
     kept_take(r, &slices);
@@ -88,7 +100,9 @@ static void install(run *r) {
           (unsigned long long)r->on_top);
     for (size_t i = 0; i < r->change_count && r->on_top > 0; i++)
         r->totals->held_variable += r->changes[i].data.fixed != NULL && r->changes[i].data.variable_bytes > 0;
+    memory_starve(r); /* it never fails */
     cvg_install(r->engine, r->batch);
+    (void)memory_feed(r);
     model_install(r->model);
     r->batch = NULL;
     if (r->on_top > 0) r->totals->held++;
@@ -104,13 +118,24 @@ static void count_refusal(totals *t, const model_verdict *expected, int status) 
     t->either += expected->also != CVG_OK;
 }
 
+/* A write for which there was no memory (F5): it is refused, and nothing else happens. */
+static void follow_starved(run *r, const cvg_refusal *refusal) {
+    EQUAL(r, "refusal without memory: field", NULL, MODEL_NO_FIELD, refusal->field);
+    r->model->counts.refused++;
+    r->totals->refusals[-CVG_E_MEMORY]++;
+}
+
 /* The operations the engine consumed, into the model; the refusals must be the same. */
-static void follow(run *r, const cvg_op *ops, const cvg_applied *applied, const cvg_refusal *refusals) {
+static void follow(run *r, const cvg_op *ops, const cvg_applied *applied, const cvg_refusal *refusals, bool starved) {
     size_t next = 0;
     for (size_t i = 0; i < applied->consumed; i++) {
-        model_verdict expected = model_apply(r->model, &ops[i]);
         bool refused = next < applied->refused && refusals[next].index == i;
         int got = refused ? refusals[next].status : CVG_OK;
+        if (starved && got == CVG_E_MEMORY) {
+            follow_starved(r, &refusals[next++]);
+            continue;
+        }
+        model_verdict expected = model_apply(r->model, &ops[i]);
         bool also = expected.also != CVG_OK && expected.also == got;
         trace(r, "  %zu: code %u kind %u source %u mask %llx bytes %u id %.8s: %d", i, ops[i].code, ops[i].kind,
               ops[i].source, (unsigned long long)ops[i].mask, ops[i].data_bytes, id_text(ops[i].id), got);
@@ -139,9 +164,11 @@ static void apply(run *r) {
     while (done < count) {
         size_t room = rng_percent(random, 60) ? count : rng_between(random, 1, 3);
         cvg_applied applied = {0};
+        memory_starve(r);
         int status = cvg_apply(r->engine, r->array.ops + done, count - done, refusals, room, &applied);
+        bool starved = memory_feed(r);
         REQUIRE(r, applied.consumed <= count - done && applied.refused <= room, "apply: consumed or refused too many");
-        follow(r, r->array.ops + done, &applied, refusals);
+        follow(r, r->array.ops + done, &applied, refusals, starved);
         done += applied.consumed;
         if (status == CVG_OK) {
             REQUIRE(r, done == count || applied.refused == room, "apply: stopped early without a reason");
@@ -213,6 +240,7 @@ static void turn(run *r) {
 }
 
 static void finish(run *r) {
+    r->starving = false;
     while (r->batch != NULL || model_window_rows(r->model) > 0) {
         install(r);
         if (model_window_rows(r->model) > 0) seal(r);
@@ -259,6 +287,20 @@ static void destroy(run *r) {
     world_free(&r->world);
 }
 
+static void create_engine(run *r, const cvg_options *options) {
+    for (uint64_t fail_in = 1; r->starving; fail_in++) {
+        r->memory.fail_in = fail_in;
+        int status = cvg_engine_create(options, &r->engine);
+        if (!memory_feed(r)) {
+            EQUAL(r, "engine: status", NULL, CVG_OK, (uint64_t)status);
+            return;
+        }
+        EQUAL(r, "engine: without memory", NULL, (uint64_t)CVG_E_MEMORY, (uint64_t)status);
+        EQUAL(r, "engine: blocks of one that was not created", NULL, 0, r->memory.blocks);
+    }
+    EQUAL(r, "engine: status", NULL, CVG_OK, (uint64_t)cvg_engine_create(options, &r->engine));
+}
+
 void history_run(uint64_t seed, bool verbose, totals *t) {
     run *r = model_zeroed(sizeof *r);
     r->seed = seed;
@@ -267,8 +309,10 @@ void history_run(uint64_t seed, bool verbose, totals *t) {
     world_init(&r->world, seed);
     const shape *s = &r->world.shape;
     cvg_options options = {.hash_seed = s->hash_seed, .pending_bytes_max = s->pending_bytes_max};
-    if (rng_percent(&r->world.random, 70)) options.allocator = memory_allocator(&r->memory);
-    EQUAL(r, "engine: status", NULL, CVG_OK, (uint64_t)cvg_engine_create(&options, &r->engine));
+    r->counted = rng_percent(&r->world.random, 70);
+    r->starving = r->counted && rng_percent(&r->world.random, 25);
+    if (r->counted) options.allocator = memory_allocator(&r->memory);
+    create_engine(r, &options);
     r->model = model_create();
     trace(r, "%u kinds, %u sources, %u ids, bound %llu", s->kinds, s->source_count, s->hot_ids,
           (unsigned long long)s->pending_bytes_max);

@@ -21,10 +21,10 @@ typedef struct counted {
 } counted;
 
 static const char *const status_names[STATUSES] = {
-    [-CVG_E_KIND] = "kind",       [-CVG_E_OPERATION] = "operation", [-CVG_E_SOURCE] = "source",
-    [-CVG_E_SCHEMA] = "schema",   [-CVG_E_LENGTH] = "length",       [-CVG_E_MASK] = "mask",
-    [-CVG_E_BOOL] = "bool",       [-CVG_E_TOO_LONG] = "too long",   [-CVG_E_UTF8] = "UTF-8",
-    [-CVG_E_PADDING] = "padding", [-CVG_E_NOT_OWNER] = "not owner",
+    [-CVG_E_MEMORY] = "memory", [-CVG_E_KIND] = "kind",       [-CVG_E_OPERATION] = "operation",
+    [-CVG_E_SOURCE] = "source", [-CVG_E_SCHEMA] = "schema",   [-CVG_E_LENGTH] = "length",
+    [-CVG_E_MASK] = "mask",     [-CVG_E_BOOL] = "bool",       [-CVG_E_TOO_LONG] = "too long",
+    [-CVG_E_UTF8] = "UTF-8",    [-CVG_E_PADDING] = "padding", [-CVG_E_NOT_OWNER] = "not owner",
 };
 
 static bool print_counted(const counted *items, size_t count, bool enough) {
@@ -92,6 +92,7 @@ static bool report(const totals *t, bool enough) {
         {"live frames", t->live_frames, true},
         {"slices retained", t->kept, true},
         {"queries compared", t->queries, true},
+        {"calls that ran out of memory", t->starved, true},
         {"refusals inside structs and arrays", t->inside, true},
         {"refusals for directory entries", t->directory, true},
         {"  where another answer was as good", t->either, true},
@@ -135,6 +136,7 @@ int main(int argc, char **argv) {
     }
     model_self_test();
     definitions_test();
+    churn_test();
     printf("seeds %llu..%llu\n", (unsigned long long)first, (unsigned long long)(first + histories - 1));
     for (uint64_t i = 0; i < histories; i++) history_run(first + i, verbose, &t);
     bool all = report(&t, histories >= ENOUGH_HISTORIES);

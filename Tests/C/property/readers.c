@@ -143,9 +143,16 @@ static void check_quiet(run *r, reader *reader) {
     r->totals->quiet++;
 }
 
+static int begin_catchup(const run *r, reader *reader, bool bootstrap) {
+    uint16_t number = reader->kind->number;
+    return bootstrap ? cvg_catchup_begin(r->engine, number, reader->klass, &reader->catchup)
+                     : cvg_catchup_begin_empty(r->engine, number, reader->klass, &reader->catchup);
+}
+
 static void start_catchup(run *r, reader *reader, bool bootstrap) {
-    int status = bootstrap ? cvg_catchup_begin(r->engine, reader->kind->number, reader->klass, &reader->catchup)
-                           : cvg_catchup_begin_empty(r->engine, reader->kind->number, reader->klass, &reader->catchup);
+    memory_starve(r);
+    int status = begin_catchup(r, reader, bootstrap);
+    if (memory_feed(r) && status == CVG_E_MEMORY) status = begin_catchup(r, reader, bootstrap);
     EQUAL(r, "catch-up: begin", NULL, CVG_OK, (uint64_t)status);
     reader->bootstrap = bootstrap;
     reader->disturbed = false;
@@ -218,7 +225,9 @@ static bool step(run *r, reader *reader, size_t budget, bool stay) {
     cvg_catchup_progress progress;
     uint64_t before = reader->frames;
     memset(&progress, 0xA5, sizeof progress);
+    memory_starve(r);
     int status = cvg_catchup_step(r->engine, reader->catchup, budget, &slices, &progress);
+    if (memory_feed(r) && status == CVG_E_MEMORY) return false; /* nothing was consumed */
     EQUAL(r, "catch-up: step", NULL, CVG_OK, (uint64_t)status);
     uint64_t bytes = receive(r, reader, &slices);
     kept_take(r, &slices);

@@ -30,6 +30,7 @@ typedef struct totals {
     uint64_t directory; /* refusals for a directory entry */
     uint64_t either;    /* refusals that two answers were good for */
     uint64_t kinds, variable_kinds;
+    uint64_t starved;       /* calls during which there was no memory */
     uint64_t held_variable; /* rows with variable bytes in batches with writes on top */
 } totals;
 
@@ -65,12 +66,17 @@ typedef struct reader {
 /* Memory of the engine under test, counted. */
 typedef struct memory {
     uint64_t blocks, bytes;
+    uint64_t fail_in; /* the allocation that fails, counted from 1; 0: none */
+    uint64_t failed;  /* since memory_starve */
+    bool lasting;     /* the next ones fail too */
     bool wrong_release;
 } memory;
 
 typedef struct run {
     uint64_t seed, step;
     bool verbose;
+    bool counted;  /* the engine's memory comes from here */
+    bool starving; /* and now and then there is none */
     world world;
     memory memory;
     cvg_engine *engine;
@@ -113,6 +119,11 @@ void equal_data(const run *r, const model_kind *kind, const char *what, const ui
 
 /* memory.c */
 cvg_allocator memory_allocator(memory *m);
+void memory_starve(run *r); /* seldom, in some histories: an allocation of the next call fails, or all from it on */
+bool memory_feed(run *r);   /* there is memory again; whether an allocation has failed meanwhile */
+
+/* churn.c: rows that change for long take no more memory than rows that change for a while. */
+void churn_test(void);
 
 /* compare.c */
 void compare_batch(run *r, bool just_sealed); /* the model has sealed too; just sealed, the changes are remembered */
