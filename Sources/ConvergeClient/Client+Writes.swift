@@ -37,7 +37,11 @@ extension Client {
         -> UInt64
     {
         let (mask, data) = try kind.masked(values)
-        return try await core.write(count: 1) { outgoing in
+        return try await patch(kind, id, mask: mask, data: data)
+    }
+
+    func patch(_ kind: Kind, _ id: EntityID, mask: UInt64, data: [UInt8]) async throws(ClientError) -> UInt64 {
+        try await core.write(count: 1) { outgoing in
             outgoing.encode { $0.patch(kind: kind.number, schema: kind.schema, id: id, mask: mask, data: data) }
         }
     }
@@ -166,6 +170,10 @@ public struct WriteBatch: Sendable {
         throws(ClientError)
     {
         let (mask, data) = try kind.masked(values)
+        patch(kind, id, mask: mask, data: data)
+    }
+
+    mutating func patch(_ kind: Kind, _ id: EntityID, mask: UInt64, data: [UInt8]) {
         writer.patch(kind: kind.number, schema: kind.schema, id: id, mask: mask, data: data)
     }
 

@@ -70,7 +70,7 @@ extension KindLayout {
     }
 
     /// A variable field's entry: bytes, or elements.
-    func entry(of ordinal: Int, _ fixed: RawSpan) -> Int {
+    package func entry(of ordinal: Int, _ fixed: RawSpan) -> Int {
         Int(UInt32(littleEndian: fixed.unsafeLoadUnaligned(fromByteOffset: offsets[ordinal], as: UInt32.self)))
     }
 
