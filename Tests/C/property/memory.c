@@ -56,5 +56,6 @@ bool memory_feed(run *r) {
     bool failed = r->memory.failed > 0;
     r->memory.failed = r->memory.fail_in = 0;
     r->totals->starved += failed;
+    if (failed) trace(r, "  without memory:");
     return failed;
 }
