@@ -32,11 +32,6 @@ static int check_data(const cvgi_schema *schema, const cvg_op *op, uint16_t *fie
     }
 }
 
-static void prefetch_row(const cvgi_rows *rows, const uint8_t *row) {
-    __builtin_prefetch(row, 1);
-    __builtin_prefetch(row + rows->stride - CVGI_CACHE_LINE, 1); /* its link */
-}
-
 /* A pending row for an entity that has none: all that can fail comes before the first change. */
 static int create(cvgi_partition *partition, staged *it, const cvg_op *op, uint32_t row, const uint8_t *base) {
     cvgi_table *table = it->table;
@@ -143,7 +138,7 @@ static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
             uint8_t *image = cvgi_pending_image(table, link, &open);
             if (open) {
                 if (CVGI_UNLIKELY(variable)) return write_zones(partition, it, op, row, image, NULL);
-                prefetch_row(&table->rows, image);
+                cvgi_row_prefetch(&table->rows, image);
                 it->image = image;
                 return CVG_OK;
             }
@@ -178,8 +173,8 @@ static void probe(staged *it) {
 static void prefetch_candidates(const staged *it) {
     if (it->candidate == CVGI_ROW_NONE) return;
     const cvgi_rows *rows = &it->table->rows;
-    prefetch_row(rows, cvgi_row_at(rows, it->candidate));
-    if (it->other != CVGI_ROW_NONE) prefetch_row(rows, cvgi_row_at(rows, it->other));
+    cvgi_row_prefetch(rows, cvgi_row_at(rows, it->candidate));
+    if (it->other != CVGI_ROW_NONE) cvgi_row_prefetch(rows, cvgi_row_at(rows, it->other));
 }
 
 /* The variable zone that the row has: the write is compared with it, or takes from it what it does not replace. */

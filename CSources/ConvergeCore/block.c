@@ -33,6 +33,7 @@ static cvgi_block *spare_take(cvgi_blocks *blocks, uint32_t size_class) {
     cvgi_block *block = blocks->spares[size_class];
     memcpy(&blocks->spares[size_class], block->zone, sizeof block);
     blocks->spare_bytes -= size_of_class(size_class);
+    if (blocks->spares[size_class] != NULL) __builtin_prefetch(blocks->spares[size_class], 1);
     return block;
 }
 

@@ -205,6 +205,13 @@ static inline void prefetch_change(const cvgi_change *change, const cvgi_forms *
     }
 }
 
+/* The blocks of a change whose images were prefetched before. */
+static inline void prefetch_blocks(const cvgi_change *change, const cvgi_forms *forms) {
+    const cvgi_block *now = cvgi_row_block(change->now, forms->block_at);
+    for (size_t at = 0; now != NULL && at < 256; at += 64) __builtin_prefetch((const uint8_t *)now + at);
+    if (forms->previous) __builtin_prefetch(cvgi_row_block(change->before, forms->block_at));
+}
+
 static inline bool has_previous(const cvgi_forms *forms, const cvgi_change *change) {
     return forms->previous && cvgi_row_flags(change->before) == CVGI_ROW_LIVE;
 }
@@ -284,23 +291,30 @@ static bool encode_variable(cvgi_encoder *encoder, const cvgi_forms *forms, cons
     }
 }
 
+CVGI_INLINE bool encode_changes(cvgi_encoder *encoder, const cvgi_forms *forms, const cvgi_section *section,
+                                bool zones) {
+    const cvgi_change *changes = section->changes;
+    for (size_t i = 0; i < section->count; i++) {
+        if (i + AHEAD < section->count) prefetch_change(&changes[i + AHEAD], forms);
+        if (zones && i + AHEAD / 2 < section->count) prefetch_blocks(&changes[i + AHEAD / 2], forms);
+        const bool encoded =
+            zones ? encode_variable(encoder, forms, &changes[i]) : encode_fixed(encoder, forms, &changes[i]);
+        if (CVGI_UNLIKELY(!encoded)) return false;
+    }
+    return true;
+}
+
 int cvgi_encode_section(cvgi_encoder *encoder, const cvgi_section *section, cvg_class klass) {
     const cvgi_frame_kind kind = {section->all_fields, section->fixed_bytes, section->block_at, section->kind,
                                   section->schema};
     cvgi_forms forms;
     cvgi_forms_init(&forms, &kind, klass);
     cvgi_encoder_begin(encoder);
-    const cvgi_change *changes = section->changes;
-    for (size_t i = 0; i < section->count; i++) {
-        if (i + AHEAD < section->count) prefetch_change(&changes[i + AHEAD], &forms);
-        const bool encoded = CVGI_LIKELY(forms.block_at == 0) ? encode_fixed(encoder, &forms, &changes[i])
-                                                              : encode_variable(encoder, &forms, &changes[i]);
-        if (CVGI_UNLIKELY(!encoded)) {
-            cvgi_encoder_abort(encoder);
-            return CVG_E_MEMORY;
-        }
-    }
-    return CVG_OK;
+    const bool encoded = CVGI_LIKELY(forms.block_at == 0) ? encode_changes(encoder, &forms, section, false)
+                                                          : encode_changes(encoder, &forms, section, true);
+    if (CVGI_LIKELY(encoded)) return CVG_OK;
+    cvgi_encoder_abort(encoder);
+    return CVG_E_MEMORY;
 }
 
 size_t cvgi_encode_row(cvgi_encoder *encoder, const cvgi_forms *forms, const uint8_t *row) {

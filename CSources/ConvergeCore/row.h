@@ -31,6 +31,7 @@ enum { CVGI_ROW_LIVE = 1, CVGI_ROW_TOMBSTONE = 2 };
 
 #define CVGI_ROW_NONE UINT32_MAX
 #define CVGI_SLAB_BYTES (2u << 20)
+#define CVGI_PREFETCH_BYTES 512
 
 typedef struct cvgi_rows {
     uint8_t **slabs;    /* each 2^shift rows */
@@ -79,6 +80,16 @@ static inline uint32_t cvgi_row_link(const cvgi_rows *rows, const uint8_t *row) 
 }
 static inline void cvgi_row_set_link(const cvgi_rows *rows, uint8_t *row, uint32_t link) {
     cvgi_store32(row + rows->stride - 4, link);
+}
+
+/* An image on its way into the cache: both its ends, and of a long one what lies between, up to a bound behind which
+ * the processor runs ahead by itself. */
+static inline void cvgi_row_prefetch(const cvgi_rows *rows, const uint8_t *row) {
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + rows->stride - CVGI_CACHE_LINE);
+    for (uint32_t at = CVGI_CACHE_LINE; at + CVGI_CACHE_LINE < rows->stride && at < CVGI_PREFETCH_BYTES;
+         at += CVGI_CACHE_LINE)
+        __builtin_prefetch(row + at);
 }
 
 /* The block of an image; `block_at` as in cvgi_rows. */

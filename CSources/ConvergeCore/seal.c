@@ -4,11 +4,6 @@
  */
 enum { BLOCK = 32 };
 
-static void prefetch_row(const cvgi_rows *rows, const uint8_t *row) {
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + rows->stride - CVGI_CACHE_LINE);
-}
-
 /* Created and retracted inside the window (W8): the row was never seen by anyone. */
 static void forget(cvgi_partition *partition, cvgi_table *table, uint32_t row) {
     const uint8_t *id = cvgi_row_id(cvgi_row_at(&table->rows, row));
@@ -84,7 +79,7 @@ static const uint8_t *row_of(const cvgi_table *table, const uint8_t *image) {
 static void run_ahead(const cvgi_table *table, const cvgi_window *window, cursor *at, uint32_t to, bool rows) {
     for (; at->image < window->count && at->image < to; at->image++) {
         const uint8_t *image = cvgi_window_at(table, window, at->slot);
-        prefetch_row(&table->rows, rows ? row_of(table, image) : image);
+        cvgi_row_prefetch(&table->rows, rows ? row_of(table, image) : image);
         at->slot = cvgi_window_after(table, at->slot);
     }
 }
@@ -197,15 +192,22 @@ CVGI_INLINE void install_change(cvgi_partition *partition, cvgi_table *table, co
 static void prefetch_changes(const cvgi_table *table, const cvgi_section *section, size_t from) {
     size_t to = from + BLOCK < section->count ? from + BLOCK : section->count;
     for (size_t i = from; i < to; i++) {
-        prefetch_row(&table->rows, section->changes[i].before);
-        prefetch_row(&table->rows, section->changes[i].now);
+        cvgi_row_prefetch(&table->rows, section->changes[i].before);
+        cvgi_row_prefetch(&table->rows, section->changes[i].now);
     }
+}
+
+/* Their counts: the rows that name them were prefetched a block before. */
+static void prefetch_old_blocks(const cvgi_section *section, size_t from) {
+    for (size_t i = from; i < section->count && i < from + BLOCK; i++)
+        __builtin_prefetch(cvgi_row_block(section->changes[i].before, section->block_at), 1);
 }
 
 CVGI_INLINE void install_section(cvgi_partition *partition, cvgi_table *table, const cvgi_section *section,
                                  bool zones) {
     for (size_t i = 0; i < section->count; i++) {
         if (i % BLOCK == 0) prefetch_changes(table, section, i + BLOCK);
+        if (zones && i % BLOCK == 0) prefetch_old_blocks(section, i);
         install_change(partition, table, &section->changes[i], zones);
     }
 }
