@@ -14,7 +14,7 @@ CHECK_PACKAGES := clang-format
 	test-demo test-embedding test-install property bench check format clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 define install_missing
 	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
@@ -90,6 +90,7 @@ LIB_OUT := .build/lib
 LIB_FLAGS := -std=c11 -O2 -fPIC -Wall -Wextra -Werror -Wno-unused-function -ICSources/ConvergeCore/include
 LIB_LINK := -shared -fuse-ld=lld -Wl,-soname,$(SONAME) -Wl,--version-script=packaging/converge.map -Wl,-z,defs \
 	-Wl,-z,text -Wl,-z,relro -Wl,-z,now -Wl,-Bsymbolic-functions -Wl,--build-id
+LIBRARIES := $(LIB_OUT)/libconverge.a $(LIB_OUT)/$(SONAME)
 LIB_OBJECTS := $(CORE:CSources/ConvergeCore/%.c=$(LIB_OUT)/%.o)
 PROGRAMS := convergedb convergectl converge-bench
 TO := $(DESTDIR)$(PREFIX)
@@ -106,7 +107,7 @@ $(LIB_OUT)/$(SONAME): $(LIB_OBJECTS) packaging/converge.map
 install: build install-library ## programs, library, header, converge.pc (PREFIX=/usr/local DESTDIR=)
 	@install -d '$(TO)/bin' && install -m 755 $(PROGRAMS:%=$(BIN)/%) '$(TO)/bin'
 
-install-library: $(LIB_OUT)/libconverge.a $(LIB_OUT)/$(SONAME)
+install-library: $(LIBRARIES)
 	@case '$(PREFIX)' in /*) ;; *) echo "PREFIX must be an absolute path: say PREFIX=$(CURDIR)/$(PREFIX)" >&2; exit 1;; esac
 	@install -d '$(TO)/include' '$(TO)/lib/pkgconfig'
 	@install -m 644 CSources/ConvergeCore/include/converge.h '$(TO)/include'
@@ -141,11 +142,11 @@ test-demo: build
 	@$(RELEASE) --product flights-demo && SPEED=400 scripts/demo.sh $(BIN)
 
 EMBEDDED := $(CURDIR)/.build/embedding
-test-embedding: deps ## the core linked into C, C++ and Python programs, and the examples of docs/EMBEDDING.md
+test-embedding: $(LIBRARIES) ## the core linked into C, C++ and Python programs, and the examples of docs/EMBEDDING.md
 	@rm -rf $(EMBEDDED) && $(MAKE) install-library PREFIX=$(EMBEDDED)/prefix DESTDIR=
 	@CC=$(CC) CXX=$(CC)++ Tests/Embedding/run.sh $(EMBEDDED)/prefix $(EMBEDDED)
 
-test-install: build
+test-install: build $(LIBRARIES)
 	@Tests/Embedding/install.sh $(CURDIR)/.build/staging
 
 check: deps-check ## layers (and that breaches are caught), formatting, warnings as errors

@@ -384,7 +384,10 @@ int main(void) {
     CHECK(cvg_encode(engine, batch, SERVICE, (cvg_class){.number = 1}, &slices) == CVG_OK && slices.count == 1);
     const cvg_slice kept = slices.items[0];
     cvg_segment_retain(kept.segment);
-    cvg_engine_destroy(engine);
+    assert_service(engine, BACKUP, "api-6", 6, "10.0.0.6");
+    cvg_catchup *catchup;
+    CHECK(cvg_catchup_begin(engine, SERVICE, (cvg_class){.number = 1}, &catchup) == CVG_OK);
+    cvg_engine_destroy(engine); /* with a sealed batch, an open window and a reader */
     CHECK(outstanding > 0);
     CHECK(read_frames(&polled, (cvg_slices){&kept, 1}) == 1);
     cvg_segment_release(kept.segment);
