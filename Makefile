@@ -151,12 +151,12 @@ test-install: build $(LIBRARIES)
 
 check: deps-check ## layers (and that breaches are caught), formatting, warnings as errors
 	@scripts/check-layers.sh && scripts/test-layers.sh
-	@git ls-files '*.c' '*.h' | xargs -r clang-format --dry-run --Werror && echo "clang-format: nothing to change"
+	@git ls-files '*.c' '*.h' '*.cpp' | xargs -r clang-format --dry-run --Werror && echo "clang-format: nothing to change"
 	@swift format lint --strict --recursive --configuration .swift-format Sources Tests Examples Package.swift && echo "swift-format: nothing to change"
 	@$(MAKE) debug
 
 format: deps-check ## formats C and Swift in place
-	@git ls-files '*.c' '*.h' | xargs -r clang-format -i
+	@git ls-files '*.c' '*.h' '*.cpp' | xargs -r clang-format -i
 	@swift format -i --recursive --configuration .swift-format Sources Tests Examples Package.swift
 
 bench: build $(C_OUT)/bench_core ## first numbers: the core alone, then the server
