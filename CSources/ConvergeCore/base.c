@@ -64,7 +64,7 @@ const char *cvg_status_text(int status) {
     case CVG_OK:
         return "done";
     case CVG_E_MEMORY:
-        return "out of memory: the write was refused, everything else goes on";
+        return "out of memory: the call did nothing, and may be repeated when there is some";
     case CVG_E_KIND:
         return "there is no kind with this number: create it first";
     case CVG_E_EXISTS:

@@ -29,6 +29,8 @@ static cvg_data show_data(const uint8_t *image, uint32_t fixed_bytes, uint32_t b
 /* ---------------------------------------------------------------------------------------------------------- engine */
 
 int cvg_engine_create(const cvg_options *options, cvg_engine **engine) {
+    static const cvg_options zero;
+    if (options == NULL) options = &zero;
     cvgi_memory memory;
     cvgi_memory_init(&memory, &options->allocator);
     cvg_engine *created = cvgi_allocate_zeroed(&memory, sizeof *created, CVGI_CACHE_LINE);

@@ -12,13 +12,23 @@
  * What it does not do. No system call, clock, thread or stdio: memory comes from the allocator in the options, time and
  * seeds are values. The same calls in the same order give the same bytes.
  *
- * Threads. One engine is used by one thread at a time. Segments alone may be retained and released from any thread.
+ * Threads. One engine is used by one thread at a time. There is no global state: engines are independent of each other.
+ * Segments alone may be retained and released, and the bytes of a slice read, on any thread.
  *
  * Ownership. Pointers handed in (operations and all they point to) are read during the call and never kept. Pointers
- * handed out say how long they live. Nothing points into a row across a call that changes the engine.
+ * handed out say how long they live. Nothing points into a row across a call that changes the engine (cvg_apply,
+ * cvg_seal, cvg_install, cvg_engine_destroy). Pointers handed in are not NULL where it is not said that they may be.
  *
  * Errors. Functions return CVG_OK (0) or a negative cvg_status, listed at each; an error leaves the engine as it was
- * and usable. Valid C11 and C++17; little-endian machines only (rows and frames are little-endian bytes).
+ * and usable, and writes nothing to where a result would go. Breaking a condition stated at a call (a batch that is not
+ * the sealed one, an index out of range) is a bug: the core stops the process, in every build.
+ *
+ * Frames. Slices hold frames of the wire protocol (docs/PROTOCOL.md), STATE and DELETED. From a frame's first byte:
+ * opcode u16 at 4, payload bytes u32 at 6, id at 20, version u64 at 52; in a STATE also source set u64 at 60, changed
+ * fields u64 at 68, bytes of the fixed zone u32 at 76, bytes of the data u32 at 80, the data at 84.
+ *
+ * Valid C11 and C++17; little-endian machines only (rows and frames are little-endian bytes). Before version 1.0
+ * structs may grow from one version to the next: compile against the header of the library that you link.
  */
 #ifndef CONVERGE_H
 #define CONVERGE_H
@@ -84,10 +94,11 @@ typedef struct cvg_options {
 
 typedef struct cvg_engine cvg_engine;
 
-/* CVG_E_MEMORY. The caller owns *engine and ends it with cvg_engine_destroy. */
+/* `options` NULL: all zero. CVG_E_MEMORY. The caller owns *engine and ends it with cvg_engine_destroy. */
 int cvg_engine_create(const cvg_options *options, cvg_engine **engine);
 
-/* Frees everything but the segments still retained elsewhere; those live until their last release. NULL is allowed. */
+/* Frees everything but the segments still retained elsewhere; those live until their last release. Catch-ups
+ * still under way end with it. NULL is allowed. */
 void cvg_engine_destroy(cvg_engine *engine);
 
 /* ----------------------------------------------------------------------------------------------------------- kinds */
@@ -158,7 +169,8 @@ typedef enum cvg_code { CVG_ASSERT = 2, CVG_RETRACT = 3, CVG_PATCH = 8 } cvg_cod
 /* One write. 48 bytes, so that an array of them streams through the cache. */
 typedef struct cvg_op {
     const uint8_t *id;   /* 32 bytes */
-    const uint8_t *data; /* ASSERT: the whole row's data; PATCH: the masked fields, packed in ordinal order */
+    const uint8_t *data; /* may be NULL if data_bytes is 0. ASSERT: the whole row's data; PATCH: the masked fields,
+                            packed in ordinal order */
     uint64_t mask;       /* PATCH: presence mask, bit n = field n; else 0 */
     uint64_t ordinal;    /* the caller's: number of the write on its connection (W4); not read by the core */
     uint32_t data_bytes;
@@ -233,10 +245,11 @@ typedef struct cvg_batch cvg_batch; /* owned by the engine, immutable, valid unt
 /* Closes the open window: diffs pending rows against their base, drops what is equal, assigns versions and the next
  * sequence. New writes may follow at once; they open the next window on top of this batch. A window in which nothing
  * really changed gives a batch without changes, which must be installed all the same and takes no sequence.
- * CVG_E_EMPTY, CVG_E_SEALED (the previous batch is not installed yet), CVG_E_MEMORY (the window stays open). */
+ * A batch cannot be taken back: whoever cannot log it leaves it uninstalled and destroys the engine.
+ * CVG_E_SEALED (the previous batch is not installed yet), else CVG_E_EMPTY; CVG_E_MEMORY (the window stays open). */
 int cvg_seal(cvg_engine *engine, const cvg_batch **batch);
 
-uint64_t cvg_batch_sequence(const cvg_batch *batch);             /* of this flush; of the last one if nothing changed */
+uint64_t cvg_batch_sequence(const cvg_batch *batch); /* of this flush; of the last one, or 0, if nothing changed */
 size_t cvg_batch_changes(const cvg_batch *batch, uint16_t kind); /* entities changed in the kind */
 
 /* The index-th change of the kind, in the order of each entity's first write in the window. `index` below
@@ -289,6 +302,7 @@ typedef struct cvg_segment {
     void *owner;
 } cvg_segment;
 
+/* Inline, so that who only sends segments need not link the core. A language that cannot call them copies the bytes. */
 static inline void cvg_segment_retain(cvg_segment *segment) {
     __atomic_add_fetch(&segment->references, 1, __ATOMIC_RELAXED);
 }
@@ -338,7 +352,8 @@ int cvg_catchup_begin(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_ca
 int cvg_catchup_begin_empty(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_catchup **catchup);
 
 typedef struct cvg_catchup_progress {
-    bool live;         /* nothing is left: the reader has everything up to `sequence`; feed it batches from now on */
+    bool live;         /* nothing is left: the reader has everything installed, up to `sequence`; feed it every batch
+                          that is installed from now on, the one now sealed included */
     uint64_t rounds;   /* rounds ended so far */
     uint64_t sequence; /* everything up to this flush has been sent (the point a token names); 0 before round 1 of a
                           bootstrap ends */
@@ -347,13 +362,15 @@ typedef struct cvg_catchup_progress {
 
 /* Encodes more rows: STATE of type snapshot, or DELETED with reason 0 for a marked row that is gone. Stops at about
  * byte_budget bytes (at least one row; a dead row that is passed over counts 16), or when nothing is left. CVG_E_MEMORY
- * (nothing was consumed: try later). */
+ * (nothing was consumed: try later; a step that
+ * could walk on a little returns CVG_OK). */
 int cvg_catchup_step(cvg_engine *engine, cvg_catchup *catchup, size_t byte_budget, cvg_slices *slices,
                      cvg_catchup_progress *progress);
 
 /* Live rows of the round that are still to send, as an estimate. */
 uint64_t cvg_catchup_estimate(const cvg_catchup *catchup);
 
+/* Ends a catch-up, whether or not it is live. NULL is allowed. */
 void cvg_catchup_end(cvg_engine *engine, cvg_catchup *catchup);
 
 /* ------------------------------------------------------------------------------------------------------ statistics */
