@@ -1,6 +1,7 @@
-@testable import ConvergeClient
 import Synchronization
 import Testing
+
+@testable import ConvergeClient
 
 /// Nothing grows without bound, whoever is slow.
 @Suite struct BackPressureTests {

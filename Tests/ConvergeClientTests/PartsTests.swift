@@ -1,5 +1,6 @@
-@testable import ConvergeClient
 import Testing
+
+@testable import ConvergeClient
 
 @Suite struct StreamTableTests {
     @Test func anIDIsTakenAgainOnlyWhenItIsFree() {

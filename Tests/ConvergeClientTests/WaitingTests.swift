@@ -106,7 +106,11 @@ import Testing
     @Test func optionsThatCannotBeSentAreRefusedHere() async throws {
         for change: @Sendable (inout ClientOptions) -> Void in [
             { $0.source = 64 }, { $0.name = String(repeating: "n", count: 70_000) },
-            { $0.token = [UInt8](repeating: 1, count: 65_535) }, { $0.readOnly = true; $0.source = 1 },
+            { $0.token = [UInt8](repeating: 1, count: 65_535) },
+            {
+                $0.readOnly = true
+                $0.source = 1
+            },
         ] {
             let options = changed(change)
             let error = await #expect(throws: ClientError.self) {

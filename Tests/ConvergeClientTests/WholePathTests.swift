@@ -1,6 +1,7 @@
 import ConvergeClient
-import class ConvergeTestSupport.TestServer
 import Testing
+
+import class ConvergeTestSupport.TestServer
 
 /// The client against the real server.
 @Suite struct WholePathTests {
@@ -292,7 +293,10 @@ import Testing
 
     @Test func closeSendsWhatIsQueued() async throws {
         let server = try TestServer()
-        let client = try await Self.connect(server) { $0.shared = true; $0.source = 1 }
+        let client = try await Self.connect(server) {
+            $0.shared = true
+            $0.source = 1
+        }
         let kind = try await client.register(Self.gauge)
         for number in 0..<5_000 { try await client.assert(kind, .int(UInt64(number)), ["level": .unsigned(1)]) }
         await client.close()
