@@ -20,7 +20,7 @@ public enum KindFile {
 }
 
 /// Reads a kind and remembers where its parts stand, for errors that show only when the kind is whole.
-private struct KindParser {
+struct KindParser {
     struct Place: Hashable {
         var ordinal: Int?
         var member: Int?
@@ -31,10 +31,10 @@ private struct KindParser {
 
     private static let kindKeys = ["name", "durability", "event_stream", "fields"]
     private static let fieldKeys = ["name", "type", "max", "owners", "on_retract", "element", "fields"]
-    private static let elementKeys = ["type", "max", "fields"]
-    private static let memberKeys = ["name", "type", "max"]
+    static let elementKeys = ["type", "max", "fields"]
+    static let memberKeys = ["name", "type", "max"]
 
-    private var places: [Place: Int] = [:]
+    var places: [Place: Int] = [:]
 
     mutating func parse(_ reader: inout JSONReader) throws(JSONInputError) -> KindDefinition {
         let kind = try reader.next()
@@ -129,101 +129,6 @@ private struct KindParser {
         return field
     }
 
-    /// The `element` of an array.
-    private mutating func element(
-        _ reader: inout JSONReader, _ path: String, _ ordinal: Int, _ field: inout FieldDefinition
-    ) throws(JSONInputError) {
-        let place = Place(ordinal: ordinal)
-        try expect(.object, &reader, path, place.of(.element))
-        var element: FieldType?
-        var max: JSONMax?
-        var members: [MemberDefinition]?
-        var keys = Set<String>()
-        try reader.readObject { (reader, key, keyOffset) throws(JSONInputError) in
-            try reader.requireNew(key, in: &keys, at: keyOffset)
-            switch key {
-            case "type":
-                let offered = FieldType.allCases.filter(\.isElement)
-                element = try type(&reader, "\(path).type", place.of(.elementType), offered)
-            case "max": max = try self.max(&reader, "\(path).max", place.of(.elementMax))
-            case "fields": members = try self.members(&reader, "\(path).fields", ordinal)
-            default: throw unknownKey(key, Self.elementKeys, reader, keyOffset, "\(path): ")
-            }
-        }
-        guard let element else { throw missing("type", reader, place.of(.element), path) }
-        field.element = element
-        field.elementMax = try max?.value(for: element, reader) ?? 0
-        if let members { field.members = members }
-        for part in [SchemaError.Part.elementMax, .members] { keep(place.of(part), or: place.of(.elementType)) }
-    }
-
-    /// The `fields` of a struct.
-    private mutating func members(
-        _ reader: inout JSONReader, _ path: String, _ ordinal: Int
-    ) throws(JSONInputError) -> [MemberDefinition] {
-        try expect(.array, &reader, path, Place(ordinal: ordinal, part: .members))
-        var members: [MemberDefinition] = []
-        try reader.readArray { (reader, index) throws(JSONInputError) in
-            let place = Place(ordinal: ordinal, member: index)
-            let path = "\(path)[\(index)]"
-            try expect(.object, &reader, path, place)
-            var name: String?
-            var type: FieldType?
-            var max: JSONMax?
-            var keys = Set<String>()
-            try reader.readObject { (reader, key, keyOffset) throws(JSONInputError) in
-                try reader.requireNew(key, in: &keys, at: keyOffset)
-                switch key {
-                case "name": name = try text(&reader, "\(path).name", place.of(.memberName))
-                case "type":
-                    let offered = FieldType.allCases.filter(\.isInline)
-                    type = try self.type(&reader, "\(path).type", place.of(.memberType), offered)
-                case "max": max = try self.max(&reader, "\(path).max", place.of(.memberMax))
-                default: throw unknownKey(key, Self.memberKeys, reader, keyOffset, "\(path): ")
-                }
-            }
-            guard let name else { throw missing("name", reader, place, path) }
-            guard let type else { throw missing("type", reader, place, path) }
-            let bytes = try max?.value(for: type, reader) ?? 0
-            keep(place.of(.memberMax), or: place.of(.memberType))
-            members.append(MemberDefinition(name: name, type: type, max: bytes))
-        }
-        return members
-    }
-
-    /// A `max` whose type may stand behind it.
-    private struct JSONMax {
-        let path: String
-        let number: JSONNumber
-        let offset: Int
-
-        func value(for type: FieldType, _ reader: JSONReader) throws(JSONInputError) -> Int {
-            let limit = type == .array ? SchemaLimits.elements : SchemaLimits.valueBytes
-            if let max = number.integer(as: Int.self), (1...limit).contains(max) { return max }
-            throw reader.error(
-                at: offset,
-                "\(path): takes a whole number of \(type == .array ? "elements" : "bytes"), 1 to "
-                    + "\(Sentence.grouped(limit)); \(Sentence.shorten(number.text)) was given",
-                code: .invalidDefinition)
-        }
-    }
-
-    private mutating func max(
-        _ reader: inout JSONReader, _ path: String, _ place: Place
-    ) throws(JSONInputError) -> JSONMax {
-        try expect(.number, &reader, path, place)
-        let offset = reader.valueOffset
-        return JSONMax(path: path, number: try reader.readNumber(), offset: offset)
-    }
-
-    /// The type named; `offered` are those that a sentence lists.
-    private mutating func type(
-        _ reader: inout JSONReader, _ path: String, _ place: Place, _ offered: [FieldType]
-    ) throws(JSONInputError) -> FieldType {
-        let given = try text(&reader, path, place)
-        return try choice(given, FieldType.allCases, offered: offered, reader, path)
-    }
-
     private mutating func owners(
         _ reader: inout JSONReader, _ path: String, _ place: Place
     ) throws(JSONInputError) -> UInt64 {
@@ -253,59 +158,5 @@ private struct KindParser {
                 at: start, "\(path): the list is empty: leave it out to let every source write the field")
         }
         return owners
-    }
-
-    // ------------------------------------------------------------------------------------------------- parts
-
-    /// Refuses a value of another JSON type, and remembers where the part stands.
-    private mutating func expect(
-        _ kind: JSONReader.ValueKind, _ reader: inout JSONReader, _ path: String, _ place: Place
-    ) throws(JSONInputError) {
-        let found = try reader.next()
-        places[place] = reader.valueOffset
-        guard found == kind else {
-            let wanted = kind == .bool ? "true or false" : kind.article
-            throw reader.error(
-                at: reader.valueOffset, "\(path): takes \(wanted), not \(found.article)", code: .invalidDefinition)
-        }
-    }
-
-    /// A part that was not given stands where another does.
-    private mutating func keep(_ place: Place, or other: Place) {
-        if places[place] == nil { places[place] = places[other] }
-    }
-
-    private mutating func text(
-        _ reader: inout JSONReader, _ path: String, _ place: Place
-    ) throws(JSONInputError) -> String {
-        try expect(.string, &reader, path, place)
-        return try reader.readString()
-    }
-
-    /// The choice with this name. `offered` are the ones that a sentence lists.
-    private func choice<T: CustomStringConvertible>(
-        _ given: String, _ choices: [T], offered: [T]? = nil, _ reader: JSONReader, _ path: String
-    ) throws(JSONInputError) -> T {
-        if let choice = choices.first(where: { $0.description == given }) { return choice }
-        let hint = hint(given, (offered ?? choices).map(\.description))
-        throw reader.error(
-            at: reader.valueOffset, "\(path): \(Sentence.quote(given)) is not known\(hint)", code: .invalidDefinition)
-    }
-
-    private func unknownKey(
-        _ key: String, _ known: [String], _ reader: JSONReader, _ offset: Int, _ path: String
-    ) -> JSONInputError {
-        reader.error(
-            at: offset, "\(path)unknown key \(Sentence.quote(key))\(hint(key, known))", code: .invalidDefinition)
-    }
-
-    /// The nearest name, or all of them.
-    private func hint(_ given: String, _ names: [String]) -> String {
-        let suggestion = Sentence.suggestion(for: given, among: names)
-        return suggestion.isEmpty ? ": use one of \(names.joined(separator: ", "))" : suggestion
-    }
-
-    private func missing(_ key: String, _ reader: JSONReader, _ place: Place, _ what: String) -> JSONInputError {
-        reader.error(at: places[place] ?? 0, "\(what) has no \"\(key)\": add one", code: .invalidDefinition)
     }
 }
