@@ -7,12 +7,14 @@ export LC_ALL := C.UTF-8
 
 # ---- what the machine must have: one apt call when something is missing, silence when nothing is
 PACKAGES := libjemalloc-dev libxxhash-dev libssl-dev liburing-dev libcmocka-dev
+TEST_PACKAGES := python3
 CHECK_PACKAGES := clang-format
 
-.PHONY: help deps deps-check build debug run demo test test-c test-swift test-tour test-demo property bench check format clean
+.PHONY: help deps deps-check build debug run demo install install-library uninstall test test-c test-swift test-tour \
+	test-demo test-embedding test-install property bench check format clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 define install_missing
 	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
@@ -26,7 +28,7 @@ endef
 
 deps:
 	@command -v swift >/dev/null || { echo "Swift is not on the PATH: install Swift 6.2 or newer (https://www.swift.org/install/linux) and run make again" >&2; exit 1; }
-	$(call install_missing,$(PACKAGES))
+	$(call install_missing,$(PACKAGES) $(if $(filter test test-embedding,$(MAKECMDGOALS)),$(TEST_PACKAGES)))
 
 deps-check: deps
 	$(call install_missing,$(CHECK_PACKAGES))
@@ -80,8 +82,46 @@ $(C_OUT)/property: $(wildcard Tests/C/property/*.c Tests/C/model/*.c) $(CORE_SAN
 $(C_OUT)/bench_core: Tests/C/bench/bench_core.c $(CORE_FAST)
 	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -o $@
 
+# ---- the library and the programs, installed
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+SONAME := libconverge.so.0
+LIB_OUT := .build/lib
+LIB_FLAGS := -std=c11 -O2 -fPIC -Wall -Wextra -Werror -Wno-unused-function -ICSources/ConvergeCore/include
+LIB_LINK := -shared -fuse-ld=lld -Wl,-soname,$(SONAME) -Wl,--version-script=packaging/converge.map -Wl,-z,defs \
+	-Wl,-z,text -Wl,-z,relro -Wl,-z,now -Wl,-Bsymbolic-functions -Wl,--build-id
+LIBRARIES := $(LIB_OUT)/libconverge.a $(LIB_OUT)/$(SONAME)
+LIB_OBJECTS := $(CORE:CSources/ConvergeCore/%.c=$(LIB_OUT)/%.o)
+PROGRAMS := convergedb convergectl converge-bench
+TO := $(DESTDIR)$(PREFIX)
+INSTALLED := include/converge.h lib/libconverge.a lib/libconverge.so.$(VERSION) lib/$(SONAME) lib/libconverge.so \
+	lib/pkgconfig/converge.pc $(PROGRAMS:%=bin/%)
+
+$(LIB_OUT)/%.o: CSources/ConvergeCore/%.c $(HEADERS) | deps
+	@mkdir -p $(@D) && $(CC) $(LIB_FLAGS) $(CFLAGS) -c $< -o $@
+$(LIB_OUT)/libconverge.a: $(LIB_OBJECTS)
+	@rm -f $@ && $(AR) rcs $@ $^
+$(LIB_OUT)/$(SONAME): $(LIB_OBJECTS) packaging/converge.map
+	@$(CC) $(LIB_LINK) $(LDFLAGS) $(LIB_OBJECTS) -o $@
+
+install: build install-library ## programs, library, header, converge.pc (PREFIX=/usr/local DESTDIR=)
+	@install -d '$(TO)/bin' && install -m 755 $(PROGRAMS:%=$(BIN)/%) '$(TO)/bin'
+
+install-library: $(LIBRARIES)
+	@case '$(PREFIX)' in /*) ;; *) echo "PREFIX must be an absolute path: say PREFIX=$(CURDIR)/$(PREFIX)" >&2; exit 1;; esac
+	@install -d '$(TO)/include' '$(TO)/lib/pkgconfig'
+	@install -m 644 CSources/ConvergeCore/include/converge.h '$(TO)/include'
+	@install -m 644 $(LIB_OUT)/libconverge.a '$(TO)/lib'
+	@install -m 755 $(LIB_OUT)/$(SONAME) '$(TO)/lib/libconverge.so.$(VERSION)'
+	@ln -sf libconverge.so.$(VERSION) '$(TO)/lib/$(SONAME)' && ln -sf $(SONAME) '$(TO)/lib/libconverge.so'
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' packaging/converge.pc.in >'$(TO)/lib/pkgconfig/converge.pc'
+	@chmod 644 '$(TO)/lib/pkgconfig/converge.pc'
+
+uninstall: ## removes what install put there (the same PREFIX and DESTDIR)
+	@rm -f $(INSTALLED:%='$(TO)/%')
+
 # ---- tests
-test: test-c property test-swift test-tour test-demo ## every test
+test: test-c property test-swift test-tour test-demo test-embedding test-install ## every test
 
 test-c: $(C_TESTS:%=$(C_OUT)/test_%) $(C_OUT)/golden_frames
 	@for t in $(C_TESTS:%=test_%); do echo "== $$t"; (cd . && $(C_OUT)/$$t) 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]' ; done
@@ -101,14 +141,22 @@ test-tour: build ## the README's tour, run as written
 test-demo: build
 	@$(RELEASE) --product flights-demo && SPEED=400 scripts/demo.sh $(BIN)
 
+EMBEDDED := $(CURDIR)/.build/embedding
+test-embedding: $(LIBRARIES) ## the core linked into C, C++ and Python programs, and the examples of docs/EMBEDDING.md
+	@rm -rf $(EMBEDDED) && $(MAKE) install-library PREFIX=$(EMBEDDED)/prefix DESTDIR=
+	@CC=$(CC) CXX=$(CC)++ Tests/Embedding/run.sh $(EMBEDDED)/prefix $(EMBEDDED)
+
+test-install: build $(LIBRARIES)
+	@Tests/Embedding/install.sh $(CURDIR)/.build/staging
+
 check: deps-check ## layers (and that breaches are caught), formatting, warnings as errors
 	@scripts/check-layers.sh && scripts/test-layers.sh
-	@git ls-files '*.c' '*.h' | xargs -r clang-format --dry-run --Werror && echo "clang-format: nothing to change"
+	@git ls-files '*.c' '*.h' '*.cpp' | xargs -r clang-format --dry-run --Werror && echo "clang-format: nothing to change"
 	@swift format lint --strict --recursive --configuration .swift-format Sources Tests Examples Package.swift && echo "swift-format: nothing to change"
 	@$(MAKE) debug
 
 format: deps-check ## formats C and Swift in place
-	@git ls-files '*.c' '*.h' | xargs -r clang-format -i
+	@git ls-files '*.c' '*.h' '*.cpp' | xargs -r clang-format -i
 	@swift format -i --recursive --configuration .swift-format Sources Tests Examples Package.swift
 
 bench: build $(C_OUT)/bench_core ## first numbers: the core alone, then the server

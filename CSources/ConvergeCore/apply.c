@@ -32,15 +32,10 @@ static int check_data(const cvgi_schema *schema, const cvg_op *op, uint16_t *fie
     }
 }
 
-static void prefetch_row(const cvgi_rows *rows, const uint8_t *row) {
-    __builtin_prefetch(row, 1);
-    __builtin_prefetch(row + rows->stride - CVGI_CACHE_LINE, 1); /* its link */
-}
-
 /* A pending row for an entity that has none: all that can fail comes before the first change. */
 static int create(cvgi_partition *partition, staged *it, const cvg_op *op, uint32_t row, const uint8_t *base) {
     cvgi_table *table = it->table;
-    if (CVGI_UNLIKELY(!cvgi_pending_fits(partition, table))) return CVG_E_PENDING;
+    if (CVGI_UNLIKELY(!cvgi_pending_numbered(table))) return CVG_E_PENDING;
     int status = cvgi_pending_reserve(partition, table);
     if (CVGI_UNLIKELY(status != CVG_OK)) return status;
     if (row == CVGI_ROW_NONE) {
@@ -55,11 +50,85 @@ static int create(cvgi_partition *partition, staged *it, const cvg_op *op, uint3
     return CVG_OK;
 }
 
+static void merge(cvgi_table *table, uint8_t *image, const cvg_op *op) {
+    switch (op->code) {
+    case CVG_ASSERT:
+        cvgi_merge_assert(&table->schema, image, op->source, op->data);
+        break;
+    case CVG_PATCH:
+        cvgi_merge_patch(&table->schema, image, op->source, op->mask, op->data);
+        break;
+    default:
+        cvgi_merge_retract(&table->schema, image, op->source);
+    }
+}
+
+/* What a write does to a pending row's block, and to the bytes of the window. */
+typedef struct rezone {
+    cvgi_block *had;    /* of the row, or of its base */
+    cvgi_block *block;  /* afterwards */
+    uint32_t had_bytes; /* counted in the window: 0 when it is the base's, too */
+    uint32_t bytes;     /* to be counted instead */
+} rezone;
+
+/* Only looks. `from` NULL: an all-zero row. `in_window`: it is the pending row itself. */
+static rezone start_rezone(const cvgi_table *table, const cvgi_zone_plan *plan, const uint8_t *from, bool in_window) {
+    rezone z = {.had = from == NULL ? NULL : cvgi_row_block(from, table->rows.block_at)};
+    const bool own = in_window && z.had != NULL && z.had->references == 1;
+    z.had_bytes = own ? cvgi_block_footprint(z.had) : 0;
+    z.bytes = cvgi_block_size(plan->bytes);
+    const bool stays = own && plan->whole && z.bytes != 0 && z.bytes <= z.had_bytes;
+    if (plan->kept || stays) {
+        z.block = z.had;
+        z.bytes = z.had_bytes;
+    }
+    return z;
+}
+
+/* Writes the new zone: in place, or to a new block. CVG_E_MEMORY: nothing was changed. */
+static int make_zone(cvgi_partition *partition, const cvgi_table *table, const cvgi_zone_plan *plan, rezone *z,
+                     const uint8_t *from, const cvg_op *op) {
+    if (plan->kept || plan->bytes == 0) return CVG_OK;
+    if (z->block == NULL) z->block = cvgi_block_take(&partition->blocks, plan->bytes);
+    if (CVGI_UNLIKELY(z->block == NULL)) return CVG_E_MEMORY;
+    cvgi_merge_zone(&table->schema, table->rows.block_at, from, op, plan, z->block->zone);
+    z->block->bytes = plan->bytes;
+    return CVG_OK;
+}
+
+/* 5 and 6 of a kind with variable fields. `image`: the pending row; NULL: to be created, from `base`. All that can fail
+ * comes before the first change. */
+static __attribute__((noinline)) int write_zones(cvgi_partition *partition, staged *it, const cvg_op *op, uint32_t row,
+                                                 uint8_t *image, const uint8_t *base) {
+    cvgi_table *table = it->table;
+    const uint8_t *from = image != NULL ? image : base;
+    const cvgi_zone_plan plan = cvgi_merge_plan(&table->schema, table->rows.block_at, from, op);
+    rezone z = start_rezone(table, &plan, from, image != NULL);
+    const uint64_t wanted = (image == NULL ? table->rows.stride : 0) + (uint64_t)z.bytes;
+    if (wanted > z.had_bytes && !cvgi_pending_fits(partition, wanted - z.had_bytes)) return CVG_E_PENDING;
+    int status = make_zone(partition, table, &plan, &z, from, op);
+    if (CVGI_LIKELY(status == CVG_OK) && image == NULL) {
+        status = create(partition, it, op, row, base);
+        image = it->image;
+        it->image = NULL; /* nothing is left to do in 6 */
+        if (CVGI_UNLIKELY(status != CVG_OK) && z.block != z.had) cvgi_block_release(&partition->blocks, z.block);
+    }
+    if (CVGI_UNLIKELY(status != CVG_OK)) return status;
+    merge(table, image, op);
+    if (z.block == z.had) return CVG_OK;
+    cvgi_row_set_block(image, table->rows.block_at, z.block);
+    cvgi_block_release(&partition->blocks, z.had); /* the image's reference */
+    partition->pending_bytes -= z.had_bytes;
+    cvgi_pending_count(partition, z.bytes);
+    return CVG_OK;
+}
+
 static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
     cvgi_table *table = it->table;
     uint32_t row = it->candidate;
     if (row == CVGI_ROW_NONE || memcmp(cvgi_row_id(cvgi_row_at(&table->rows, row)), op->id, CVG_ID_BYTES) != 0)
         row = cvgi_index_find(&table->index, &table->rows, it->hash, op->id);
+    const bool variable = table->schema.variable != 0;
     const uint8_t *base = NULL;
     if (row != CVGI_ROW_NONE) {
         base = cvgi_row_at(&table->rows, row);
@@ -68,7 +137,8 @@ static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
             bool open;
             uint8_t *image = cvgi_pending_image(table, link, &open);
             if (open) {
-                prefetch_row(&table->rows, image);
+                if (CVGI_UNLIKELY(variable)) return write_zones(partition, it, op, row, image, NULL);
+                cvgi_row_prefetch(&table->rows, image);
                 it->image = image;
                 return CVG_OK;
             }
@@ -77,20 +147,9 @@ static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
     }
     /* W3: a retraction of what the source does not assert opens no window. */
     if (op->code == CVG_RETRACT && (base == NULL || (cvgi_row_source_set(base) >> op->source & 1) == 0)) return CVG_OK;
+    if (CVGI_UNLIKELY(variable)) return write_zones(partition, it, op, row, NULL, base);
+    if (CVGI_UNLIKELY(!cvgi_pending_fits(partition, table->rows.stride))) return CVG_E_PENDING;
     return create(partition, it, op, row, base);
-}
-
-static void merge(const staged *it, const cvg_op *op) {
-    switch (op->code) {
-    case CVG_ASSERT:
-        cvgi_merge_assert(&it->table->schema, it->image, op->source, op->data);
-        break;
-    case CVG_PATCH:
-        cvgi_merge_patch(&it->table->schema, it->image, op->source, op->mask, op->data);
-        break;
-    default:
-        cvgi_merge_retract(&it->table->schema, it->image, op->source);
-    }
 }
 
 /* 1 */
@@ -114,8 +173,15 @@ static void probe(staged *it) {
 static void prefetch_candidates(const staged *it) {
     if (it->candidate == CVGI_ROW_NONE) return;
     const cvgi_rows *rows = &it->table->rows;
-    prefetch_row(rows, cvgi_row_at(rows, it->candidate));
-    if (it->other != CVGI_ROW_NONE) prefetch_row(rows, cvgi_row_at(rows, it->other));
+    cvgi_row_prefetch(rows, cvgi_row_at(rows, it->candidate));
+    if (it->other != CVGI_ROW_NONE) cvgi_row_prefetch(rows, cvgi_row_at(rows, it->other));
+}
+
+/* The variable zone that the row has: the write is compared with it, or takes from it what it does not replace. */
+static void prefetch_block(const staged *it) {
+    if (it->candidate == CVGI_ROW_NONE) return;
+    const cvgi_rows *rows = &it->table->rows;
+    __builtin_prefetch(cvgi_row_block(cvgi_row_at(rows, it->candidate), rows->block_at));
 }
 
 /* 3 */
@@ -135,9 +201,11 @@ static int apply_group(cvgi_partition *partition, const cvg_op *ops, size_t coun
     for (size_t i = 0; i < count; i++) probe(&group[i]);
     for (size_t i = 0; i < count; i++) prefetch_candidates(&group[i]);
     for (size_t i = 0; i < count; i++) probe_further(&group[i]);
-    for (size_t i = 0; i < count; i++)
-        if (group[i].status == CVG_OK)
-            group[i].status = (int16_t)check_data(&group[i].table->schema, &ops[i], &group[i].field);
+    for (size_t i = 0; i < count; i++) {
+        if (group[i].status != CVG_OK) continue;
+        if (CVGI_UNLIKELY(group[i].table->schema.variable != 0)) prefetch_block(&group[i]);
+        group[i].status = (int16_t)check_data(&group[i].table->schema, &ops[i], &group[i].field);
+    }
     size_t end = 0;
     int stopped = CVG_OK;
     while (end < count && applied->refused < refusals_max) {
@@ -152,7 +220,7 @@ static int apply_group(cvgi_partition *partition, const cvg_op *ops, size_t coun
         end++;
     }
     for (size_t i = 0; i < end; i++)
-        if (group[i].image != NULL) merge(&group[i], &ops[i]);
+        if (group[i].image != NULL) merge(group[i].table, group[i].image, &ops[i]);
     applied->consumed += end;
     return stopped;
 }

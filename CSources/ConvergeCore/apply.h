@@ -10,6 +10,9 @@
  *                     5 confirm the id; find or create the pending row; prefetch it
  *                     6 merge
  *
+ * Writes to kinds with variable fields are merged in 5 already: how large the row becomes, and so whether the window or
+ * the memory has room, depends on the writes before.
+ *
  * Each stage runs over the whole group before the next begins, and the prefetches of a stage are a loop of their own:
  * page walks overlap only while few instructions lie between them. The result is that of one write at a time: stages 1
  * to 4 depend on nothing that the group changes, but for the row guessed in 2 and 3, which 5 confirms; 5 and 6 run in
@@ -19,7 +22,8 @@
  *   1. A refused write changes nothing. All refusals but those for memory and rows are decided before stage 5.
  *   2. Stage 5 never looks further than the group's stopping point (refusals or window full): what the caller is told
  * to hand in again has left no trace.
- *   3. Nothing is allocated per write: slabs, index segments and rows grow by blocks.
+ *   3. Nothing is allocated per write: slabs, index segments and rows grow by many at a time, and blocks of variable
+ *      zones come from spare ones once there are as many as a window needs.
  * Failure: memory or row numbers run out: that write is refused, later ones go on.
  */
 #ifndef CVGI_APPLY_H

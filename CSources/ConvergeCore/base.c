@@ -64,7 +64,7 @@ const char *cvg_status_text(int status) {
     case CVG_OK:
         return "done";
     case CVG_E_MEMORY:
-        return "out of memory: the write was refused, everything else goes on";
+        return "out of memory: the call did nothing, and may be repeated when there is some";
     case CVG_E_KIND:
         return "there is no kind with this number: create it first";
     case CVG_E_EXISTS:
@@ -72,7 +72,8 @@ const char *cvg_status_text(int status) {
     case CVG_E_DEFINITION:
         return "the definition is outside the limits: 1 to 64 fields of known type, strings and bytes with a max of 1 "
                "to "
-               "65,535 and other fields with a max of 0, rows of at most 1 MiB";
+               "65,535, arrays of 1 to 1,024 elements, structs of 1 to 64 members that are scalars or inline strings "
+               "or bytes, everything else 0, and a largest row of at most 1 MiB";
     case CVG_E_OPERATION:
         return "not an operation: send ASSERT (2), RETRACT (3) or PATCH (8)";
     case CVG_E_SOURCE:
@@ -80,13 +81,15 @@ const char *cvg_status_text(int status) {
     case CVG_E_SCHEMA:
         return "the kind has no such schema version: fetch its definition again";
     case CVG_E_LENGTH:
-        return "the data is not exactly as long as the kind's fields, or the masked fields, are together";
+        return "the data is not exactly as long as the kind's fields, or the masked fields, are together with the "
+               "bytes "
+               "that their lengths and counts announce";
     case CVG_E_MASK:
         return "the presence mask names a field that the kind does not have";
     case CVG_E_BOOL:
         return "a bool must be 0 or 1";
     case CVG_E_TOO_LONG:
-        return "a string or bytes value is longer than the field's max";
+        return "a string, bytes value or array is longer than its max";
     case CVG_E_UTF8:
         return "a string must be valid UTF-8";
     case CVG_E_PADDING:

@@ -13,6 +13,7 @@
 #define CVGI_ASSERT(condition) ((condition) ? (void)0 : __builtin_trap())
 #define CVGI_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define CVGI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define CVGI_INLINE static inline __attribute__((always_inline)) /* copies of a loop for constant arguments */
 #define CVGI_CACHE_LINE 64
 
 /* The engine's memory: the caller's allocator and a count of what is in use. */

@@ -2,7 +2,7 @@
  * batch - the value that crosses from the half that decides to the half that acts: what one flush changed.
  *
  * One section a kind. `now` points at the sealed row image (row.h), `before` at the row in the table, which still holds
- * the old state until install. Both end with cvg_install.
+ * the old state until install. Both, and the blocks that they name, end with cvg_install.
  */
 #ifndef CVGI_BATCH_H
 #define CVGI_BATCH_H
@@ -23,7 +23,8 @@ typedef struct cvgi_section {
     cvgi_change *changes;
     size_t count;
     uint64_t all_fields; /* a bit for every field of the kind: what Created says has changed */
-    uint32_t data_bytes;
+    uint32_t fixed_bytes;
+    uint32_t block_at; /* of the kind's images (row.h) */
     uint16_t kind;
     uint8_t schema; /* the kind's current schema version */
 } cvgi_section;

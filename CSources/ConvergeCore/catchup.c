@@ -127,11 +127,20 @@ static inline void prefetch_row(const cvg_catchup *catchup, uint32_t row) {
     for (uint32_t at = 0; at < bytes && at < 256; at += 64) __builtin_prefetch(image + at);
 }
 
+/* The block of a row whose image was prefetched before. */
+static inline void prefetch_block(const cvg_catchup *catchup, uint32_t row) {
+    if (catchup->rows->block_at != 0)
+        __builtin_prefetch(cvgi_row_block(cvgi_row_at(catchup->rows, row), catchup->rows->block_at));
+}
+
 /* Walks the range until its end or the budget's. False: out of memory. */
 static bool walk_range(cvg_catchup *catchup, walk *walk) {
     while (catchup->cursor < catchup->range_end && !is_spent(walk)) {
         const uint32_t ahead = catchup->cursor + RANGE_AHEAD;
-        if (ahead < catchup->range_end) prefetch_row(catchup, ahead);
+        if (ahead < catchup->range_end) {
+            prefetch_row(catchup, ahead);
+            prefetch_block(catchup, ahead - RANGE_AHEAD / 2);
+        }
         const uint8_t *row = cvgi_row_at(catchup->rows, catchup->cursor);
         const uint8_t flags = cvgi_row_flags(row);
         if (flags == CVGI_ROW_LIVE || (flags == CVGI_ROW_TOMBSTONE && catchup->send_tombstones)) {
@@ -169,6 +178,7 @@ static bool walk_marked(cvg_catchup *catchup, walk *walk) {
         uint32_t rows[GATHER];
         const size_t count = gather(catchup, rows);
         CVGI_ASSERT(count > 0);
+        for (size_t i = 0; i < count; i++) prefetch_block(catchup, rows[i]);
         for (size_t i = 0; i < count; i++) {
             if (is_spent(walk)) return true;
             const uint8_t *row = cvgi_row_at(catchup->rows, rows[i]);

@@ -11,8 +11,8 @@ enum { AHEAD = 8 }; /* changes between a prefetch and its use */
 
 static void form(cvgi_form *form, const cvgi_frame_kind *kind, cvg_class klass, uint16_t opcode, uint8_t what,
                  bool previous) {
-    uint64_t bytes = opcode == CVGI_OPCODE_STATE ? STATE_BYTES + (uint64_t)kind->data_bytes : DELETED_BYTES;
-    if (previous) bytes += PREVIOUS_BYTES + kind->data_bytes;
+    uint64_t bytes = opcode == CVGI_OPCODE_STATE ? STATE_BYTES + (uint64_t)kind->fixed_bytes : DELETED_BYTES;
+    if (previous) bytes += PREVIOUS_BYTES + kind->fixed_bytes;
     form->frame_bytes = (uint32_t)bytes;
     cvgi_frame_header(form->head, 0, opcode, form->frame_bytes - CVGI_FRAME_HEADER_BYTES);
     cvgi_store16(form->head + 12, kind->kind);
@@ -24,7 +24,7 @@ static void form(cvgi_form *form, const cvgi_frame_kind *kind, cvg_class klass, 
 }
 
 void cvgi_forms_init(cvgi_forms *forms, const cvgi_frame_kind *kind, cvg_class klass) {
-    CVGI_ASSERT(kind->data_bytes <= CVG_ROW_BYTES_MAX);
+    CVGI_ASSERT(kind->fixed_bytes <= CVG_ROW_BYTES_MAX);
     form(&forms->created, kind, klass, CVGI_OPCODE_STATE, STATE_CREATED, false);
     form(&forms->updated, kind, klass, CVGI_OPCODE_STATE, STATE_UPDATED, false);
     form(&forms->updated_previous, kind, klass, CVGI_OPCODE_STATE, STATE_UPDATED, true);
@@ -33,7 +33,8 @@ void cvgi_forms_init(cvgi_forms *forms, const cvgi_frame_kind *kind, cvg_class k
     form(&forms->snapshot, kind, klass, CVGI_OPCODE_STATE, STATE_SNAPSHOT, false);
     form(&forms->gone, kind, klass, CVGI_OPCODE_DELETED, CVG_REASON_CATCH_UP, false);
     forms->all_fields = kind->all_fields;
-    forms->data_bytes = kind->data_bytes;
+    forms->fixed_bytes = kind->fixed_bytes;
+    forms->block_at = kind->block_at;
     forms->previous = klass.flags & CVG_CLASS_PREVIOUS;
 }
 
@@ -50,21 +51,32 @@ static inline void copy_data(uint8_t *to, const uint8_t *from, size_t bytes) {
     memcpy(to + bytes - 16, from + bytes - 16, 16);
 }
 
-static inline void put_previous(uint8_t *to, const uint8_t *before, uint32_t data_bytes) {
-    cvgi_store32(to, data_bytes);
-    copy_data(to + PREVIOUS_BYTES, cvgi_row_data_const(before), data_bytes);
+/* Both zones. */
+static inline void copy_zones(uint8_t *to, const uint8_t *row, uint32_t fixed_bytes, const cvgi_block *block) {
+    copy_data(to, cvgi_row_data_const(row), fixed_bytes);
+    if (block != NULL) memcpy(to + fixed_bytes, block->zone, block->bytes);
+}
+
+static inline void put_previous(uint8_t *to, const uint8_t *before, uint32_t fixed_bytes, const cvgi_block *block) {
+    cvgi_store32(to, fixed_bytes + cvgi_block_bytes(block));
+    copy_zones(to + PREVIOUS_BYTES, before, fixed_bytes, block);
 }
 
 static inline void put_state(uint8_t *to, const cvgi_form *form, const uint8_t *row, uint64_t changed,
-                             uint32_t data_bytes) {
+                             uint32_t fixed_bytes, const cvgi_block *block) {
     memcpy(to, form->head, CVGI_FORM_BYTES);
     memcpy(to + 20, cvgi_row_id(row), CVG_ID_BYTES);
     cvgi_store64(to + 52, cvgi_row_version(row));
     cvgi_store64(to + 60, cvgi_row_source_set(row));
     cvgi_store64(to + 68, changed);
-    cvgi_store32(to + 76, data_bytes); /* the fixed zone, all of the data in kinds without variable fields */
-    cvgi_store32(to + 80, data_bytes);
-    copy_data(to + STATE_BYTES, cvgi_row_data_const(row), data_bytes);
+    cvgi_store32(to + 76, fixed_bytes);
+    cvgi_store32(to + 80, fixed_bytes + cvgi_block_bytes(block));
+    copy_zones(to + STATE_BYTES, row, fixed_bytes, block);
+}
+
+/* The header again, when the frame is longer than its form says. */
+static inline void put_length(uint8_t *to, uint16_t opcode, size_t bytes) {
+    cvgi_frame_header(to, 0, opcode, (uint32_t)bytes - CVGI_FRAME_HEADER_BYTES);
 }
 
 static inline void put_deleted(uint8_t *to, const cvgi_form *form, const uint8_t *row, uint8_t reason) {
@@ -186,34 +198,46 @@ static inline uint8_t *take(cvgi_encoder *encoder, size_t bytes) {
 /* ------------------------------------------------------------------------------------------------------ the answers */
 
 static inline void prefetch_change(const cvgi_change *change, const cvgi_forms *forms) {
-    const size_t bytes = CVG_ROW_HEADER_BYTES + (size_t)forms->data_bytes;
+    const size_t bytes = CVG_ROW_HEADER_BYTES + (size_t)forms->fixed_bytes;
     for (size_t at = 0; at < bytes && at < 256; at += 64) {
         __builtin_prefetch(change->now + at);
         if (forms->previous) __builtin_prefetch(change->before + at);
     }
 }
 
-static inline bool encode_change(cvgi_encoder *encoder, const cvgi_forms *forms, const cvgi_change *change) {
-    const bool previous = forms->previous && cvgi_row_flags(change->before) == CVGI_ROW_LIVE;
-    const uint32_t data_bytes = forms->data_bytes;
+/* The blocks of a change whose images were prefetched before. */
+static inline void prefetch_blocks(const cvgi_change *change, const cvgi_forms *forms) {
+    const cvgi_block *now = cvgi_row_block(change->now, forms->block_at);
+    for (size_t at = 0; now != NULL && at < 256; at += 64) __builtin_prefetch((const uint8_t *)now + at);
+    if (forms->previous) __builtin_prefetch(cvgi_row_block(change->before, forms->block_at));
+}
+
+static inline bool has_previous(const cvgi_forms *forms, const cvgi_change *change) {
+    return forms->previous && cvgi_row_flags(change->before) == CVGI_ROW_LIVE;
+}
+
+/* A change of a kind whose frames are as long as their form says. */
+static inline bool encode_fixed(cvgi_encoder *encoder, const cvgi_forms *forms, const cvgi_change *change) {
+    const bool previous = has_previous(forms, change);
+    const uint32_t bytes = forms->fixed_bytes;
     const cvgi_form *form;
     uint8_t *to;
     switch (change->what) {
     case CVG_CREATED:
         if (!(to = take(encoder, forms->created.frame_bytes))) return false;
-        put_state(to, &forms->created, change->now, forms->all_fields, data_bytes);
+        put_state(to, &forms->created, change->now, forms->all_fields, bytes, NULL);
         return true;
     case CVG_UPDATED:
         form = previous ? &forms->updated_previous : &forms->updated;
         if (!(to = take(encoder, form->frame_bytes))) return false;
-        put_state(to, form, change->now, change->changed, data_bytes);
-        if (previous) put_previous(to + STATE_BYTES + data_bytes, change->before, data_bytes);
+        put_state(to, form, change->now, change->changed, bytes, NULL);
+        if (previous) put_previous(to + STATE_BYTES + bytes, change->before, bytes, NULL);
         return true;
     case CVG_DELETED:
         form = previous ? &forms->deleted_previous : &forms->deleted;
         if (!(to = take(encoder, form->frame_bytes))) return false;
         put_deleted(to, form, change->now, change->reason);
-        if (previous) put_previous(to + DELETED_BYTES, change->before, data_bytes);
+        if (previous) put_previous(to + DELETED_BYTES, change->before, bytes, NULL);
         return true;
     default:
         CVGI_ASSERT(change->what == CVG_SOURCE_CHANGE);
@@ -221,32 +245,90 @@ static inline bool encode_change(cvgi_encoder *encoder, const cvgi_forms *forms,
     }
 }
 
+/* A STATE of a kind with variable fields; `before` NULL: without previous. Its bytes; 0: out of memory. */
+static size_t encode_state(cvgi_encoder *encoder, const cvgi_forms *forms, const cvgi_form *form, const uint8_t *row,
+                           uint64_t changed, const uint8_t *before) {
+    const cvgi_block *now = cvgi_row_block(row, forms->block_at);
+    const cvgi_block *old = before == NULL ? NULL : cvgi_row_block(before, forms->block_at);
+    const size_t bytes = (size_t)form->frame_bytes + cvgi_block_bytes(now) + cvgi_block_bytes(old);
+    uint8_t *to = take(encoder, bytes);
+    if (!to) return 0;
+    put_state(to, form, row, changed, forms->fixed_bytes, now);
+    put_length(to, CVGI_OPCODE_STATE, bytes);
+    if (before != NULL)
+        put_previous(to + STATE_BYTES + forms->fixed_bytes + cvgi_block_bytes(now), before, forms->fixed_bytes, old);
+    return bytes;
+}
+
+/* The same for DELETED. */
+static size_t encode_deleted(cvgi_encoder *encoder, const cvgi_forms *forms, const cvgi_form *form, const uint8_t *row,
+                             uint8_t reason, const uint8_t *before) {
+    const cvgi_block *old = before == NULL ? NULL : cvgi_row_block(before, forms->block_at);
+    const size_t bytes = (size_t)form->frame_bytes + cvgi_block_bytes(old);
+    uint8_t *to = take(encoder, bytes);
+    if (!to) return 0;
+    put_deleted(to, form, row, reason);
+    put_length(to, CVGI_OPCODE_DELETED, bytes);
+    if (before != NULL) put_previous(to + DELETED_BYTES, before, forms->fixed_bytes, old);
+    return bytes;
+}
+
+static bool encode_variable(cvgi_encoder *encoder, const cvgi_forms *forms, const cvgi_change *change) {
+    const uint8_t *before = has_previous(forms, change) ? change->before : NULL;
+    const cvgi_form *form;
+    switch (change->what) {
+    case CVG_CREATED:
+        return encode_state(encoder, forms, &forms->created, change->now, forms->all_fields, NULL) != 0;
+    case CVG_UPDATED:
+        form = before != NULL ? &forms->updated_previous : &forms->updated;
+        return encode_state(encoder, forms, form, change->now, change->changed, before) != 0;
+    case CVG_DELETED:
+        form = before != NULL ? &forms->deleted_previous : &forms->deleted;
+        return encode_deleted(encoder, forms, form, change->now, change->reason, before) != 0;
+    default:
+        CVGI_ASSERT(change->what == CVG_SOURCE_CHANGE);
+        return true;
+    }
+}
+
+CVGI_INLINE bool encode_changes(cvgi_encoder *encoder, const cvgi_forms *forms, const cvgi_section *section,
+                                bool zones) {
+    const cvgi_change *changes = section->changes;
+    for (size_t i = 0; i < section->count; i++) {
+        if (i + AHEAD < section->count) prefetch_change(&changes[i + AHEAD], forms);
+        if (zones && i + AHEAD / 2 < section->count) prefetch_blocks(&changes[i + AHEAD / 2], forms);
+        const bool encoded =
+            zones ? encode_variable(encoder, forms, &changes[i]) : encode_fixed(encoder, forms, &changes[i]);
+        if (CVGI_UNLIKELY(!encoded)) return false;
+    }
+    return true;
+}
+
 int cvgi_encode_section(cvgi_encoder *encoder, const cvgi_section *section, cvg_class klass) {
-    const cvgi_frame_kind kind = {section->all_fields, section->data_bytes, section->kind, section->schema};
+    const cvgi_frame_kind kind = {section->all_fields, section->fixed_bytes, section->block_at, section->kind,
+                                  section->schema};
     cvgi_forms forms;
     cvgi_forms_init(&forms, &kind, klass);
     cvgi_encoder_begin(encoder);
-    const cvgi_change *changes = section->changes;
-    for (size_t i = 0; i < section->count; i++) {
-        if (i + AHEAD < section->count) prefetch_change(&changes[i + AHEAD], &forms);
-        if (CVGI_UNLIKELY(!encode_change(encoder, &forms, &changes[i]))) {
-            cvgi_encoder_abort(encoder);
-            return CVG_E_MEMORY;
-        }
-    }
-    return CVG_OK;
+    const bool encoded = CVGI_LIKELY(forms.block_at == 0) ? encode_changes(encoder, &forms, section, false)
+                                                          : encode_changes(encoder, &forms, section, true);
+    if (CVGI_LIKELY(encoded)) return CVG_OK;
+    cvgi_encoder_abort(encoder);
+    return CVG_E_MEMORY;
 }
 
 size_t cvgi_encode_row(cvgi_encoder *encoder, const cvgi_forms *forms, const uint8_t *row) {
-    const bool alive = cvgi_row_flags(row) == CVGI_ROW_LIVE;
-    const cvgi_form *form = alive ? &forms->snapshot : &forms->gone;
-    uint8_t *to = take(encoder, form->frame_bytes);
+    if (cvgi_row_flags(row) == CVGI_ROW_LIVE) {
+        if (forms->block_at != 0) return encode_state(encoder, forms, &forms->snapshot, row, forms->all_fields, NULL);
+        uint8_t *to = take(encoder, forms->snapshot.frame_bytes);
+        if (!to) return 0;
+        put_state(to, &forms->snapshot, row, forms->all_fields, forms->fixed_bytes, NULL);
+        return forms->snapshot.frame_bytes;
+    }
+    uint8_t *to = take(encoder, forms->gone.frame_bytes);
     if (!to) return 0;
-    if (alive)
-        put_state(to, form, row, forms->all_fields, forms->data_bytes);
-    else
-        put_deleted(to, form, row, CVG_REASON_CATCH_UP);
-    return form->frame_bytes;
+    put_deleted(to, &forms->gone, row, CVG_REASON_CATCH_UP);
+    return forms->gone.frame_bytes;
 }
 
 size_t cvgi_result_bytes_max(uint32_t data_bytes) {
@@ -259,7 +341,9 @@ int cvgi_encode_result(const cvgi_frame_kind *kind, const uint8_t *row, uint16_t
     const uint8_t status = flags == CVGI_ROW_LIVE        ? CVG_ALIVE
                            : flags == CVGI_ROW_TOMBSTONE ? CVG_TOMBSTONE
                                                          : CVG_NOT_FOUND;
-    const uint32_t data_bytes = status == CVG_ALIVE ? kind->data_bytes : 0;
+    const uint32_t fixed_bytes = status == CVG_ALIVE ? kind->fixed_bytes : 0;
+    const cvgi_block *block = status == CVG_ALIVE ? cvgi_row_block(row, kind->block_at) : NULL;
+    const uint32_t data_bytes = fixed_bytes + cvgi_block_bytes(block);
     const size_t needed = RESULT_BYTES + (size_t)data_bytes;
     if (capacity < needed) return CVG_E_SPACE;
     cvgi_frame_header(buffer, stream, CVGI_OPCODE_QUERY_RESULT, (uint32_t)needed - CVGI_FRAME_HEADER_BYTES);
@@ -268,9 +352,9 @@ int cvgi_encode_result(const cvgi_frame_kind *kind, const uint8_t *row, uint16_t
     cvgi_store16(buffer + 14, 0);
     cvgi_store64(buffer + 16, status == CVG_NOT_FOUND ? 0 : cvgi_row_version(row));
     cvgi_store64(buffer + 24, status == CVG_ALIVE ? cvgi_row_source_set(row) : 0);
-    cvgi_store32(buffer + 32, data_bytes);
+    cvgi_store32(buffer + 32, fixed_bytes);
     cvgi_store32(buffer + 36, data_bytes);
-    if (data_bytes) copy_data(buffer + RESULT_BYTES, cvgi_row_data_const(row), data_bytes);
+    if (data_bytes) copy_zones(buffer + RESULT_BYTES, row, fixed_bytes, block);
     *bytes = needed;
     return CVG_OK;
 }

@@ -12,13 +12,14 @@
  *
  * Frames. The form, what all frames of one sort have in common, CRC included, is written before the first of them:
  *
- *   STATE    ├─ form ─┼─ id ─┼─ version ─┼─ source set ─┼─ changed ─┼─ 2 lengths ─┼─ data ─┤
- *            0        20     52          60             68          76            84
+ *   STATE    ├─ form ─┼─ id ─┼─ version ─┼─ source set ─┼─ changed ─┼─ fixed u32 ─┼─ data u32 ─┼─ data ─┤
+ *            0        20     52          60             68          76            80           84
  *   DELETED  ├─ form ─┼─ id ─┼─ version ─┤
  *            0        20     52          60
  *   form     ├─ header (frame.h) ─┼─ kind u16 ─┼─ class u16 ─┼─ type or reason u8 ─┼─ flags u8 ─┼─ schema u8 ─┼─ 0 ─┤
  *
- * and behind either, with flag 1: length u32 and the data before.
+ * and behind either, with flag 1: length u32 and the data before. Data is the fixed zone and behind it the variable
+ * one. In kinds with variable fields no two frames need have the same length: there the header is written for each.
  *
  * Invariants
  *   1. A frame never spans two segments; a frame larger than a segment's room gets a segment of its own.
@@ -37,7 +38,8 @@
 /* What frames say about the kind. */
 typedef struct cvgi_frame_kind {
     uint64_t all_fields; /* a bit for every field of the kind */
-    uint32_t data_bytes;
+    uint32_t fixed_bytes;
+    uint32_t block_at; /* of the kind's images (row.h) */
     uint16_t kind;
     uint8_t schema;
 } cvgi_frame_kind;
@@ -46,14 +48,15 @@ typedef struct cvgi_frame_kind {
 
 typedef struct cvgi_form {
     uint8_t head[CVGI_FORM_BYTES];
-    uint32_t frame_bytes;
+    uint32_t frame_bytes; /* with variable zones that are empty */
 } cvgi_form;
 
 /* Every sort of frame of one kind and class. */
 typedef struct cvgi_forms {
     cvgi_form created, updated, updated_previous, deleted, deleted_previous, snapshot, gone;
     uint64_t all_fields;
-    uint32_t data_bytes;
+    uint32_t fixed_bytes;
+    uint32_t block_at;
     bool previous; /* the class asks for the data before */
 } cvgi_forms;
 

@@ -9,15 +9,28 @@ static cvgi_table *table_of(const cvg_engine *engine, uint16_t kind) {
 static cvgi_frame_kind frame_kind(const cvgi_table *table) {
     return (cvgi_frame_kind){
         .all_fields = table->schema.all,
-        .data_bytes = table->schema.data_bytes,
+        .fixed_bytes = table->schema.fixed_bytes,
+        .block_at = table->rows.block_at,
         .kind = table->kind,
         .schema = table->schema.version,
+    };
+}
+
+static cvg_data show_data(const uint8_t *image, uint32_t fixed_bytes, uint32_t block_at) {
+    const cvgi_block *block = cvgi_row_block(image, block_at);
+    return (cvg_data){
+        .fixed = cvgi_row_data_const(image),
+        .variable = block == NULL ? NULL : block->zone,
+        .fixed_bytes = fixed_bytes,
+        .variable_bytes = cvgi_block_bytes(block),
     };
 }
 
 /* ---------------------------------------------------------------------------------------------------------- engine */
 
 int cvg_engine_create(const cvg_options *options, cvg_engine **engine) {
+    static const cvg_options zero;
+    if (options == NULL) options = &zero;
     cvgi_memory memory;
     cvgi_memory_init(&memory, &options->allocator);
     cvg_engine *created = cvgi_allocate_zeroed(&memory, sizeof *created, CVGI_CACHE_LINE);
@@ -26,6 +39,7 @@ int cvg_engine_create(const cvg_options *options, cvg_engine **engine) {
     created->partition.hash_seed = options->hash_seed;
     created->partition.pending_bytes_max =
         options->pending_bytes_max == 0 ? PENDING_BYTES_DEFAULT : options->pending_bytes_max;
+    cvgi_blocks_init(&created->partition.blocks, &created->partition.memory, created->partition.pending_bytes_max);
     int status = cvgi_encoder_init(&created->encoder, &created->partition.memory);
     if (status != CVG_OK) {
         cvgi_release(&memory, created, sizeof *created);
@@ -96,8 +110,11 @@ int cvg_kind_create(cvg_engine *engine, uint16_t kind, const cvg_definition *def
     cvgi_partition *partition = &engine->partition;
     cvgi_table *table = cvgi_allocate(&partition->memory, sizeof *table, CVGI_CACHE_LINE);
     if (table == NULL) return CVG_E_MEMORY;
-    int status = cvgi_schema_compile(&table->schema, definition);
-    if (status == CVG_OK && !make_room(engine, kind)) status = CVG_E_MEMORY;
+    int status = cvgi_schema_compile(&table->schema, &partition->memory, definition);
+    if (status == CVG_OK && !make_room(engine, kind)) {
+        cvgi_schema_free(&table->schema, &partition->memory);
+        status = CVG_E_MEMORY;
+    }
     if (status != CVG_OK) {
         cvgi_release(&partition->memory, table, sizeof *table);
         return status;
@@ -108,9 +125,9 @@ int cvg_kind_create(cvg_engine *engine, uint16_t kind, const cvg_definition *def
     return CVG_OK;
 }
 
-uint32_t cvg_kind_data_bytes(const cvg_engine *engine, uint16_t kind) {
+uint32_t cvg_kind_fixed_bytes(const cvg_engine *engine, uint16_t kind) {
     const cvgi_table *table = table_of(engine, kind);
-    return table == NULL ? 0 : table->schema.data_bytes;
+    return table == NULL ? 0 : table->schema.fixed_bytes;
 }
 
 uint64_t cvg_kind_entities(const cvg_engine *engine, uint16_t kind) {
@@ -150,10 +167,11 @@ void cvg_batch_change(const cvg_batch *batch, uint16_t kind, size_t index, cvg_c
     const cvgi_section *section = cvgi_batch_section(batch, kind);
     CVGI_ASSERT(section != NULL && index < section->count);
     const cvgi_change *from = &section->changes[index];
+    const cvg_data none = {0};
     *change = (cvg_change){
         .id = cvgi_row_id(from->now),
-        .data = from->what == CVG_DELETED ? NULL : cvgi_row_data_const(from->now),
-        .previous = from->what == CVG_CREATED ? NULL : cvgi_row_data_const(from->before),
+        .data = from->what == CVG_DELETED ? none : show_data(from->now, section->fixed_bytes, section->block_at),
+        .previous = from->what == CVG_CREATED ? none : show_data(from->before, section->fixed_bytes, section->block_at),
         .source_set = cvgi_row_source_set(from->now),
         .version = cvgi_row_version(from->now),
         .changed = from->changed,
@@ -196,10 +214,9 @@ static void show_row(const cvgi_table *table, const uint8_t *image, cvg_row *row
     bool alive = cvgi_row_flags(image) == CVGI_ROW_LIVE;
     *row = (cvg_row){
         .id = cvgi_row_id(image),
-        .data = alive ? cvgi_row_data_const(image) : NULL,
+        .data = alive ? show_data(image, table->schema.fixed_bytes, table->rows.block_at) : (cvg_data){0},
         .version = cvgi_row_version(image),
         .source_set = cvgi_row_source_set(image),
-        .data_bytes = alive ? table->schema.data_bytes : 0,
         .presence = alive ? CVG_ALIVE : CVG_TOMBSTONE,
         .schema = cvgi_row_schema(image),
     };
@@ -238,7 +255,7 @@ int cvg_encode_query(const cvg_engine *engine, uint16_t kind, const uint8_t id[C
 
 size_t cvg_query_frame_bytes_max(const cvg_engine *engine, uint16_t kind) {
     const cvgi_table *table = table_of(engine, kind);
-    return table == NULL ? 0 : cvgi_result_bytes_max(table->schema.data_bytes);
+    return table == NULL ? 0 : cvgi_result_bytes_max(table->schema.fixed_bytes + table->schema.variable_bytes_max);
 }
 
 uint64_t cvg_source_entities(const cvg_engine *engine, uint8_t source) {

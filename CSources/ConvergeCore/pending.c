@@ -6,7 +6,7 @@ static size_t slab_bytes(const cvgi_table *table) {
 }
 
 void cvgi_table_init(cvgi_table *table, uint16_t kind, uint64_t hash_seed) {
-    cvgi_rows_init(&table->rows, table->schema.data_bytes);
+    cvgi_rows_init(&table->rows, table->schema.fixed_bytes, table->schema.variable != 0);
     cvgi_index_init(&table->index, hash_seed);
     table->windows[0] = table->windows[1] = (cvgi_window){0};
     table->slab_rows = (uint32_t)(slab_bytes(table) / table->rows.stride);
@@ -43,7 +43,24 @@ void cvgi_window_recycle(cvgi_partition *partition, cvgi_table *table, cvgi_wind
     window->next = 0;
 }
 
+static void release_block(cvgi_partition *partition, const cvgi_table *table, const uint8_t *image) {
+    cvgi_block_release(&partition->blocks, cvgi_row_block(image, table->rows.block_at));
+}
+
+static void release_blocks(cvgi_partition *partition, const cvgi_table *table) {
+    if (table->rows.block_at == 0) return;
+    for (uint32_t row = 0; row < table->rows.count; row++)
+        release_block(partition, table, cvgi_row_at(&table->rows, row));
+    for (int which = 0; which < 2; which++) {
+        const cvgi_window *window = &table->windows[which];
+        for (uint32_t i = 0, slot = 0; i < window->count; i++, slot = cvgi_window_after(table, slot))
+            release_block(partition, table, cvgi_window_at(table, window, slot));
+    }
+}
+
 void cvgi_table_free(cvgi_table *table, cvgi_partition *partition) {
+    release_blocks(partition, table);
+    cvgi_schema_free(&table->schema, &partition->memory);
     for (int which = 0; which < 2; which++) {
         cvgi_window *window = &table->windows[which];
         cvgi_window_recycle(partition, table, window);
@@ -58,6 +75,7 @@ void cvgi_pending_free_spares(cvgi_partition *partition) {
         uint8_t *slab = slab_take(partition, CVGI_PENDING_SLAB_BYTES);
         cvgi_release(&partition->memory, slab, CVGI_PENDING_SLAB_BYTES);
     }
+    cvgi_blocks_free_spares(&partition->blocks);
 }
 
 static int add_slab(cvgi_partition *partition, cvgi_table *table, cvgi_window *window) {
@@ -87,12 +105,11 @@ uint8_t *cvgi_pending_add(cvgi_partition *partition, cvgi_table *table, uint32_t
     window->next = cvgi_window_after(table, slot);
     window->count++;
     memcpy(image, base, table->rows.stride);
+    if (CVGI_UNLIKELY(table->rows.block_at != 0)) cvgi_block_retain(cvgi_row_block(image, table->rows.block_at));
     image[48] = table->schema.version;
     cvgi_row_set_link(&table->rows, image, row);
     cvgi_row_set_link(&table->rows, cvgi_row_at(&table->rows, row), (slot + 1) << 1 | table->open);
     partition->pending_rows++;
-    partition->pending_bytes += table->rows.stride;
-    if (partition->pending_bytes > partition->stats.pending_bytes_peak)
-        partition->stats.pending_bytes_peak = partition->pending_bytes;
+    cvgi_pending_count(partition, table->rows.stride);
     return image;
 }

@@ -19,8 +19,11 @@
  * Invariants
  *   1. An entity has at most one image in each window, and its table row's link leads to the open one if there is one.
  *   2. An image's link is the number of its table row; that row's id is the image's.
- *   3. pending_bytes, the images of all open windows, stays within pending_bytes_max, but for a single larger row.
+ *   3. pending_bytes, the images of all open windows and the blocks written in them, stays within pending_bytes_max,
+ *      but for a single larger row.
  *   4. A table is in `touched`, once, if and only if its open window is not empty.
+ *   5. A new image shares the block of the image it was copied from. A block with one reference, in the open window, is
+ *      one that was written in it.
  * Failure: a slab cannot be allocated (CVG_E_MEMORY), nothing else changes.
  */
 #ifndef CVGI_PENDING_H
@@ -65,6 +68,7 @@ typedef struct cvgi_partition {
     uint64_t pending_rows;
     uint64_t pending_bytes;
     uint64_t pending_bytes_max;
+    cvgi_blocks blocks;                    /* of rows with variable fields */
     uint8_t *spare_slabs;                  /* a chain through their first bytes */
     uint64_t spare_bytes;                  /* kept within pending_bytes_max */
     uint64_t source_entities[CVG_SOURCES]; /* installed entities that each source asserts */
@@ -95,11 +99,21 @@ static inline uint8_t *cvgi_pending_image(const cvgi_table *table, uint32_t link
     return cvgi_window_at(table, &table->windows[link & 1], (link >> 1) - 1);
 }
 
-/* Whether the open window may take one more image of the table (F1). */
-static inline bool cvgi_pending_fits(const cvgi_partition *partition, const cvgi_table *table) {
-    return (partition->pending_bytes + table->rows.stride <= partition->pending_bytes_max ||
-            partition->pending_rows == 0) &&
-           table->windows[table->open].next < (UINT32_MAX >> 1) - 1;
+/* Whether the open window may take so many bytes more (F1). */
+static inline bool cvgi_pending_fits(const cvgi_partition *partition, uint64_t bytes) {
+    return partition->pending_bytes + bytes <= partition->pending_bytes_max || partition->pending_rows == 0;
+}
+
+/* Whether the table's open window has a number for one image more. */
+static inline bool cvgi_pending_numbered(const cvgi_table *table) {
+    return table->windows[table->open].next < (UINT32_MAX >> 1) - 1;
+}
+
+/* Counts bytes that the open window takes from now on. */
+static inline void cvgi_pending_count(cvgi_partition *partition, uint64_t bytes) {
+    partition->pending_bytes += bytes;
+    if (partition->pending_bytes > partition->stats.pending_bytes_peak)
+        partition->stats.pending_bytes_peak = partition->pending_bytes;
 }
 
 /* Makes room for one image in the open window. CVG_E_MEMORY. */
@@ -108,7 +122,8 @@ int cvgi_pending_reserve(cvgi_partition *partition, cvgi_table *table);
 /* A new pending row of table row `row`, as a copy of `base`, after a successful reserve. Never fails. */
 uint8_t *cvgi_pending_add(cvgi_partition *partition, cvgi_table *table, uint32_t row, const uint8_t *base);
 
-/* Empties a window; its slabs go back to the pool, or to the allocator when the pool is full. */
+/* Empties a window whose images hold no blocks; its slabs go back to the pool, or to the allocator when the pool is
+ * full. */
 void cvgi_window_recycle(cvgi_partition *partition, cvgi_table *table, cvgi_window *window);
 
 #endif

@@ -5,9 +5,11 @@ static size_t slab_bytes(const cvgi_rows *rows) {
     return (size_t)rows->stride << rows->shift;
 }
 
-void cvgi_rows_init(cvgi_rows *rows, uint32_t data_bytes) {
-    *rows = (cvgi_rows){.data_bytes = data_bytes};
-    rows->stride = (CVG_ROW_HEADER_BYTES + data_bytes + 4 + 63) & ~63u;
+void cvgi_rows_init(cvgi_rows *rows, uint32_t fixed_bytes, bool variable) {
+    enum { LINK = sizeof(uint32_t), BLOCK = sizeof(cvgi_block *) };
+    *rows = (cvgi_rows){0};
+    rows->stride = (CVG_ROW_HEADER_BYTES + fixed_bytes + (variable ? BLOCK : 0) + LINK + 63) & ~63u;
+    rows->block_at = variable ? rows->stride - LINK - BLOCK : 0;
     while (slab_bytes(rows) * 2 <= CVGI_SLAB_BYTES) rows->shift++;
 }
 

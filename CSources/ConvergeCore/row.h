@@ -5,38 +5,41 @@
  *
  * A row image, in the table and in pending rows alike (stride = a multiple of 64):
  *
- *   0        32          40       48      49     50               50+data   stride-4
- *   ├────────┼───────────┼────────┼───────┼──────┼────────────────┼─────────┼──────────┤
- *   │ id     │ source set│ version│ schema│ flags│ row data       │ zero    │ link u32 │
- *   └────────┴───────────┴────────┴───────┴──────┴────────────────┴─────────┴──────────┘
+ *   0        32          40       48      49     50               50+fixed  stride-12    stride-4
+ *   ├────────┼───────────┼────────┼───────┼──────┼────────────────┼─────────┼────────────┼──────────┤
+ *   │ id     │ source set│ version│ schema│ flags│ fixed zone     │ zero    │ block      │ link u32 │
+ *   └────────┴───────────┴────────┴───────┴──────┴────────────────┴─────────┴────────────┴──────────┘
+ *                                                                           only kinds with variable fields
  *
- * The link lives in padding that most kinds have anyway. In a table row it names the newest pending row of the entity
- * (pending.h; 0: none); in a pending row it is the row number in the table.
+ * The block (block.h) holds the variable zone; NULL: it is empty. The link lives in padding that most kinds have
+ * anyway. In a table row it names the newest pending row of the entity (pending.h; 0: none); in a pending row it is the
+ * row number in the table.
  *
  * Invariants
  *   1. A row number belongs to its entity until the row is freed; rows never move.
- *   2. flags is LIVE (source set not 0), TOMBSTONE (source set 0, data zero), or 0: never installed, known only to
- *      pending rows, invisible to readers.
- *   3. Bytes between the data and the link are zero.
+ *   2. flags is LIVE (source set not 0), TOMBSTONE (source set 0, data zero, no block), or 0: never installed, known
+ *      only to pending rows, invisible to readers.
+ *   3. Bytes between the fixed zone and the block, or the link, are zero.
  * Failure: a slab cannot be allocated; the write that needed it is refused.
  */
 #ifndef CVGI_ROW_H
 #define CVGI_ROW_H
 
-#include "base.h"
+#include "block.h"
 
 enum { CVGI_ROW_LIVE = 1, CVGI_ROW_TOMBSTONE = 2 };
 
 #define CVGI_ROW_NONE UINT32_MAX
 #define CVGI_SLAB_BYTES (2u << 20)
+#define CVGI_PREFETCH_BYTES 512
 
 typedef struct cvgi_rows {
-    uint8_t **slabs;     /* each 2^shift rows */
-    uint32_t stride;     /* bytes a row, a multiple of 64 */
-    uint32_t shift;      /* log2 of rows in a slab */
-    uint32_t data_bytes; /* of row data */
-    uint32_t count;      /* row numbers handed out: rows [0, count) exist, freed ones have flags 0 */
-    uint32_t free_head;  /* chain of freed rows through their link, + 1; 0: none */
+    uint8_t **slabs;    /* each 2^shift rows */
+    uint32_t stride;    /* bytes a row, a multiple of 64 */
+    uint32_t shift;     /* log2 of rows in a slab */
+    uint32_t block_at;  /* offset of the block in an image; 0: the kind has no variable fields */
+    uint32_t count;     /* row numbers handed out: rows [0, count) exist, freed ones have flags 0 */
+    uint32_t free_head; /* chain of freed rows through their link, + 1; 0: none */
     size_t slab_count;
     size_t slab_capacity;
 } cvgi_rows;
@@ -79,8 +82,28 @@ static inline void cvgi_row_set_link(const cvgi_rows *rows, uint8_t *row, uint32
     cvgi_store32(row + rows->stride - 4, link);
 }
 
-void cvgi_rows_init(cvgi_rows *rows, uint32_t data_bytes);
-void cvgi_rows_free(cvgi_rows *rows, cvgi_memory *memory);
+/* An image on its way into the cache: both its ends, and of a long one what lies between, up to a bound behind which
+ * the processor runs ahead by itself. */
+static inline void cvgi_row_prefetch(const cvgi_rows *rows, const uint8_t *row) {
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + rows->stride - CVGI_CACHE_LINE);
+    for (uint32_t at = CVGI_CACHE_LINE; at + CVGI_CACHE_LINE < rows->stride && at < CVGI_PREFETCH_BYTES;
+         at += CVGI_CACHE_LINE)
+        __builtin_prefetch(row + at);
+}
+
+/* The block of an image; `block_at` as in cvgi_rows. */
+static inline cvgi_block *cvgi_row_block(const uint8_t *row, uint32_t block_at) {
+    cvgi_block *block = NULL;
+    if (block_at != 0) memcpy(&block, row + block_at, sizeof block);
+    return block;
+}
+static inline void cvgi_row_set_block(uint8_t *row, uint32_t block_at, cvgi_block *block) {
+    memcpy(row + block_at, &block, sizeof block);
+}
+
+void cvgi_rows_init(cvgi_rows *rows, uint32_t fixed_bytes, bool variable);
+void cvgi_rows_free(cvgi_rows *rows, cvgi_memory *memory); /* the rows' blocks are released before */
 
 /* A row number whose image is all zero but for the id. CVGI_ROW_NONE: out of memory or of numbers (`*status` says). */
 uint32_t cvgi_rows_take(cvgi_rows *rows, cvgi_memory *memory, const uint8_t *id, int *status);

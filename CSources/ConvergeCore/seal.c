@@ -4,16 +4,17 @@
  */
 enum { BLOCK = 32 };
 
-static void prefetch_row(const cvgi_rows *rows, const uint8_t *row) {
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + rows->stride - CVGI_CACHE_LINE);
-}
-
 /* Created and retracted inside the window (W8): the row was never seen by anyone. */
 static void forget(cvgi_partition *partition, cvgi_table *table, uint32_t row) {
     const uint8_t *id = cvgi_row_id(cvgi_row_at(&table->rows, row));
     cvgi_index_remove(&table->index, cvgi_hash(id, partition->hash_seed), row);
     cvgi_rows_give_back(&table->rows, row);
+}
+
+/* A sealed image that becomes nothing gives up its reference now: install looks at changes only. */
+static void drop_block(cvgi_partition *partition, uint32_t block_at, uint8_t *now) {
+    cvgi_block_release(&partition->blocks, cvgi_row_block(now, block_at));
+    cvgi_row_set_block(now, block_at, NULL);
 }
 
 /* What became of one pending row. False: nothing. */
@@ -22,11 +23,14 @@ static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvg
     uint8_t *before = cvgi_row_at(&table->rows, row);
     bool was = cvgi_row_flags(before) == CVGI_ROW_LIVE;
     bool is = cvgi_row_source_set(now) != 0;
+    const uint32_t block_at = table->rows.block_at;
     cvg_stats *stats = &partition->stats;
     uint64_t changed = 0;
     uint8_t what = 0;
     if (was && is) {
         changed = cvgi_merge_changed(&table->schema, cvgi_row_data_const(before), cvgi_row_data_const(now));
+        if (CVGI_UNLIKELY(block_at != 0))
+            changed |= cvgi_merge_changed_zone(&table->schema, block_at, before, now, changed);
         if (changed != 0)
             what = CVG_UPDATED;
         else if (cvgi_row_source_set(before) != cvgi_row_source_set(now))
@@ -39,6 +43,7 @@ static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvg
     }
     if (what == 0) {
         cvgi_row_set_link(&table->rows, before, 0);
+        if (CVGI_UNLIKELY(block_at != 0)) drop_block(partition, block_at, now);
         if (cvgi_row_flags(before) == 0) forget(partition, table, row);
         stats->deduplicated++;
         return false;
@@ -66,27 +71,39 @@ typedef struct cursor {
     uint32_t slot;
 } cursor;
 
+static const uint8_t *row_of(const cvgi_table *table, const uint8_t *image) {
+    return cvgi_row_at(&table->rows, cvgi_row_link(&table->rows, image));
+}
+
 /* Moves to image `to` or the end, and prefetches each image on the way, or the table row that it names. */
 static void run_ahead(const cvgi_table *table, const cvgi_window *window, cursor *at, uint32_t to, bool rows) {
     for (; at->image < window->count && at->image < to; at->image++) {
         const uint8_t *image = cvgi_window_at(table, window, at->slot);
-        if (rows)
-            prefetch_row(&table->rows, cvgi_row_at(&table->rows, cvgi_row_link(&table->rows, image)));
-        else
-            prefetch_row(&table->rows, image);
+        cvgi_row_prefetch(&table->rows, rows ? row_of(table, image) : image);
+        at->slot = cvgi_window_after(table, at->slot);
+    }
+}
+
+/* The same with the blocks of both. */
+static void run_ahead_blocks(const cvgi_table *table, const cvgi_window *window, cursor *at, uint32_t to) {
+    for (; at->image < window->count && at->image < to; at->image++) {
+        const uint8_t *image = cvgi_window_at(table, window, at->slot);
+        __builtin_prefetch(cvgi_row_block(image, table->rows.block_at));
+        __builtin_prefetch(cvgi_row_block(row_of(table, image), table->rows.block_at));
         at->slot = cvgi_window_after(table, at->slot);
     }
 }
 
 static size_t seal_table(cvgi_partition *partition, cvgi_table *table, cvgi_change *changes) {
     const cvgi_window *window = &table->windows[table->open];
-    cursor images = {0}, rows = {0};
+    cursor images = {0}, rows = {0}, blocks = {0};
     uint32_t slot = 0;
     size_t count = 0;
     for (uint32_t i = 0; i < window->count; i++) {
         if (i % BLOCK == 0) {
             run_ahead(table, window, &images, i + 3 * BLOCK, false);
             run_ahead(table, window, &rows, i + 2 * BLOCK, true);
+            if (CVGI_UNLIKELY(table->rows.block_at != 0)) run_ahead_blocks(table, window, &blocks, i + BLOCK);
         }
         count += diff(partition, table, cvgi_window_at(table, window, slot), &changes[count]);
         slot = cvgi_window_after(table, slot);
@@ -116,7 +133,8 @@ int cvgi_seal(cvgi_partition *partition, cvg_batch *batch) {
             .changes = batch->changes + total,
             .count = seal_table(partition, table, batch->changes + total),
             .all_fields = table->schema.all,
-            .data_bytes = table->schema.data_bytes,
+            .fixed_bytes = table->schema.fixed_bytes,
+            .block_at = table->rows.block_at,
             .kind = table->kind,
             .schema = table->schema.version,
         };
@@ -146,7 +164,13 @@ static void count_sources(cvgi_partition *partition, uint64_t before, uint64_t n
     }
 }
 
-static void install_change(cvgi_partition *partition, cvgi_table *table, const cvgi_change *change) {
+/* The table row gets the reference that the sealed image held. What it had before is no longer anyone's `previous`. */
+static void move_block(cvgi_partition *partition, uint32_t block_at, uint8_t *row, const uint8_t *now) {
+    cvgi_block_release(&partition->blocks, cvgi_row_block(row, block_at));
+    cvgi_row_set_block(row, block_at, cvgi_row_block(now, block_at));
+}
+
+CVGI_INLINE void install_change(cvgi_partition *partition, cvgi_table *table, const cvgi_change *change, bool zones) {
     uint8_t *row = cvgi_row_at(&table->rows, change->row);
     count_sources(partition, cvgi_row_source_set(row), cvgi_row_source_set(change->now));
     if (change->what == CVG_CREATED) {
@@ -159,7 +183,8 @@ static void install_change(cvgi_partition *partition, cvgi_table *table, const c
         partition->stats.tombstones++;
     }
     memcpy(row + CVG_ID_BYTES, change->now + CVG_ID_BYTES,
-           CVG_ROW_HEADER_BYTES - CVG_ID_BYTES + table->schema.data_bytes);
+           CVG_ROW_HEADER_BYTES - CVG_ID_BYTES + table->schema.fixed_bytes);
+    if (zones) move_block(partition, table->rows.block_at, row, change->now);
     uint32_t link = cvgi_row_link(&table->rows, row);
     if ((link & 1) != table->open) cvgi_row_set_link(&table->rows, row, 0);
 }
@@ -167,8 +192,23 @@ static void install_change(cvgi_partition *partition, cvgi_table *table, const c
 static void prefetch_changes(const cvgi_table *table, const cvgi_section *section, size_t from) {
     size_t to = from + BLOCK < section->count ? from + BLOCK : section->count;
     for (size_t i = from; i < to; i++) {
-        prefetch_row(&table->rows, section->changes[i].before);
-        prefetch_row(&table->rows, section->changes[i].now);
+        cvgi_row_prefetch(&table->rows, section->changes[i].before);
+        cvgi_row_prefetch(&table->rows, section->changes[i].now);
+    }
+}
+
+/* Their counts: the rows that name them were prefetched a block before. */
+static void prefetch_old_blocks(const cvgi_section *section, size_t from) {
+    for (size_t i = from; i < section->count && i < from + BLOCK; i++)
+        __builtin_prefetch(cvgi_row_block(section->changes[i].before, section->block_at), 1);
+}
+
+CVGI_INLINE void install_section(cvgi_partition *partition, cvgi_table *table, const cvgi_section *section,
+                                 bool zones) {
+    for (size_t i = 0; i < section->count; i++) {
+        if (i % BLOCK == 0) prefetch_changes(table, section, i + BLOCK);
+        if (zones && i % BLOCK == 0) prefetch_old_blocks(section, i);
+        install_change(partition, table, &section->changes[i], zones);
     }
 }
 
@@ -177,10 +217,10 @@ void cvgi_install(cvgi_partition *partition, cvg_batch *batch) {
     for (size_t s = 0; s < batch->section_count; s++) {
         const cvgi_section *section = &batch->sections[s];
         cvgi_table *table = cvgi_partition_table(partition, section->kind);
-        for (size_t i = 0; i < section->count; i++) {
-            if (i % BLOCK == 0) prefetch_changes(table, section, i + BLOCK);
-            install_change(partition, table, &section->changes[i]);
-        }
+        if (CVGI_LIKELY(section->block_at == 0))
+            install_section(partition, table, section, false);
+        else
+            install_section(partition, table, section, true);
         cvgi_window_recycle(partition, table, &table->windows[table->open ^ 1]);
         batch->section_of_kind[section->kind] = 0;
     }

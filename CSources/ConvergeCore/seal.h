@@ -15,7 +15,8 @@
  *   1. A batch is sealed only when the one before is installed: the base of every pending row is its table row.
  *   2. Pending images of the batch keep their place until install; those of rows that did not change are linked from
  *      nowhere.
- *   3. After install no table row links to the sealed window.
+ *   3. After install no table row links to the sealed window, and its images hold no block: those of changes were moved
+ *      into the table row, those of the others dropped at seal.
  * Failure: storage for the changes cannot be allocated: CVG_E_MEMORY, the window is open and complete as before.
  */
 #ifndef CVGI_SEAL_H

@@ -19,9 +19,12 @@ extension Client {
         let result = try await request(query, QueryResult.self)
         switch QueryResult.Status(rawValue: result.status) {
         case .alive:
-            guard let row = Row(kind, result.data, 0..<result.data.count) else {
-                throw violate(
-                    "a row of kind '\(kind.name)' has \(result.data.count) bytes, not \(kind.layout.rowBytes)")
+            let row: Row
+            do {
+                row = try Row(kind, result.data, 0..<result.data.count, fixedBytes: Int(result.fixedBytes))
+            } catch {
+                core.beginClosing(Goodbye(mode: 0))
+                throw error
             }
             return .alive(version: result.version, sourceSet: result.sourceSet, row: row)
         case .tombstone: return .tombstone(version: result.version)

@@ -23,7 +23,7 @@ extension Client {
         try await assert(kind, id, values.map { ($0.key, $0.value) })
     }
 
-    /// As above, with row data of `kind.layout.rowBytes` bytes.
+    /// As above, with row data as `kind.layout` encodes it.
     @discardableResult
     public func assert(_ kind: Kind, _ id: EntityID, row: [UInt8]) async throws(ClientError) -> UInt64 {
         try await core.write(count: 1) { outgoing in
@@ -37,7 +37,11 @@ extension Client {
         -> UInt64
     {
         let (mask, data) = try kind.masked(values)
-        return try await core.write(count: 1) { outgoing in
+        return try await patch(kind, id, mask: mask, data: data)
+    }
+
+    func patch(_ kind: Kind, _ id: EntityID, mask: UInt64, data: [UInt8]) async throws(ClientError) -> UInt64 {
+        try await core.write(count: 1) { outgoing in
             outgoing.encode { $0.patch(kind: kind.number, schema: kind.schema, id: id, mask: mask, data: data) }
         }
     }
@@ -157,7 +161,7 @@ public struct WriteBatch: Sendable {
         try assert(kind, id, values.map { ($0.key, $0.value) })
     }
 
-    /// With row data of `kind.layout.rowBytes` bytes.
+    /// With row data as `kind.layout` encodes it.
     public mutating func assert(_ kind: Kind, _ id: EntityID, row: [UInt8]) {
         writer.assert(kind: kind.number, schema: kind.schema, id: id, data: row)
     }
@@ -166,6 +170,10 @@ public struct WriteBatch: Sendable {
         throws(ClientError)
     {
         let (mask, data) = try kind.masked(values)
+        patch(kind, id, mask: mask, data: data)
+    }
+
+    mutating func patch(_ kind: Kind, _ id: EntityID, mask: UInt64, data: [UInt8]) {
         writer.patch(kind: kind.number, schema: kind.schema, id: id, mask: mask, data: data)
     }
 

@@ -83,8 +83,11 @@ extension Change {
         version = state.version
         sourceSet = state.sourceSet
         changed = state.changed
-        row = try Self.row(kind, piece, payload, state.data)
-        previous = try state.previous.map { range throws(ClientError) in try Self.row(kind, piece, payload, range) }
+        let fixed = Int(state.fixedBytes)
+        row = try Self.row(kind, piece, payload, state.data, fixed)
+        previous = try state.previous.map { range throws(ClientError) in
+            try Self.row(kind, piece, payload, range, fixed)
+        }
     }
 
     fileprivate init(_ deleted: Deleted, _ piece: [UInt8], _ payload: Int, _ kind: Kind) throws(ClientError) {
@@ -94,15 +97,14 @@ extension Change {
         sourceSet = 0
         changed = 0
         row = nil
-        previous = try deleted.previous.map { range throws(ClientError) in try Self.row(kind, piece, payload, range) }
+        previous = try deleted.previous.map { range throws(ClientError) in
+            try Self.row(kind, piece, payload, range, kind.layout.fixedBytes)
+        }
     }
 
     private static func row(
-        _ kind: Kind, _ piece: [UInt8], _ payload: Int, _ range: Range<Int>
+        _ kind: Kind, _ piece: [UInt8], _ payload: Int, _ range: Range<Int>, _ fixedBytes: Int
     ) throws(ClientError) -> Row {
-        guard let row = Row(kind, piece, payload + range.lowerBound..<payload + range.upperBound) else {
-            throw .violation("a row of kind '\(kind.name)' has \(range.count) bytes, not \(kind.layout.rowBytes)")
-        }
-        return row
+        try Row(kind, piece, payload + range.lowerBound..<payload + range.upperBound, fixedBytes: fixedBytes)
     }
 }

@@ -1,21 +1,36 @@
 import ConvergeSchema
 
-/// The fields of one entity, as the server sent them. A value: it points into the bytes that were received and keeps them.
+/// The fields of one entity, as the server sent them: valid values, because rows that break their definition (K4) are a
+/// violation of the protocol. A value: it points into the bytes that were received and keeps them.
 public struct Row: Sendable, Equatable {
     public let kind: Kind
     private let storage: [UInt8]
-    private let start: Int
+    /// A newer schema's may be longer than the kind's: then it ends with fields that this client does not know (K2), and the
+    /// variable zone does, too.
+    private let fixed: Range<Int>
+    private let variable: Range<Int>
 
-    /// nil when there are fewer bytes than the kind's rows have. More are fields that this client does not know (K2).
-    init?(_ kind: Kind, _ storage: [UInt8], _ range: Range<Int>) {
-        guard range.count >= kind.layout.rowBytes else { return nil }
+    /// - Parameter fixedBytes: how much of `range` is the fixed zone.
+    init(_ kind: Kind, _ storage: [UInt8], _ range: Range<Int>, fixedBytes: Int) throws(ClientError) {
+        let middle = min(range.lowerBound + fixedBytes, range.upperBound)
         self.kind = kind
         self.storage = storage
-        start = range.lowerBound
+        fixed = range.lowerBound..<middle
+        variable = middle..<range.upperBound
+        do throws(SchemaError) {
+            let bytes = storage.span.bytes
+            try kind.layout.validateRow(fixed: bytes.extracting(fixed), variable: bytes.extracting(variable))
+        } catch {
+            throw .violation(error.description)
+        }
     }
 
-    /// The row data: `kind.layout.rowBytes` bytes, as in docs/PROTOCOL.md. Copied.
-    public var bytes: [UInt8] { Array(storage[start..<start + kind.layout.rowBytes]) }
+    /// The row data as `kind.layout` lays it out and docs/PROTOCOL.md describes it: the fixed zone, then the variable zone.
+    public var bytes: [UInt8] {
+        let layout = kind.layout
+        let variableBytes = layout.variableBytes(fixed: storage.span.bytes.extracting(fixed))
+        return Array(storage[fixed].prefix(layout.fixedBytes) + storage[variable].prefix(variableBytes))
+    }
 
     /// The value of a field; nil when the kind has no such field.
     public subscript(field: String) -> Value? {
@@ -24,19 +39,24 @@ public struct Row: Sendable, Equatable {
 
     /// The value of a field by its place in the definition, 0 being the first.
     public subscript(ordinal ordinal: Int) -> Value {
-        withBytes { kind.layout.value(of: ordinal, in: $0) }
+        let bytes = storage.span.bytes
+        return kind.layout.value(
+            of: ordinal, fixed: bytes.extracting(fixed), variable: bytes.extracting(variable))
     }
 
     /// All values, in the order of the definition.
-    public var values: [Value] { withBytes { kind.layout.decodeRow($0) } }
+    public var values: [Value] {
+        let bytes = storage.span.bytes
+        return kind.layout.decodeRow(fixed: bytes.extracting(fixed), variable: bytes.extracting(variable))
+    }
 
-    /// The row data, valid during the call.
-    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        storage.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[start..<start + kind.layout.rowBytes])) }
+    /// The two zones, valid during the call.
+    func withZones<Result>(_ body: (RawSpan, RawSpan) -> Result) -> Result {
+        let bytes = storage.span.bytes
+        return body(bytes.extracting(fixed), bytes.extracting(variable))
     }
 
     public static func == (left: Row, right: Row) -> Bool {
-        left.kind.number == right.kind.number
-            && left.withBytes { a in right.withBytes { b in a.elementsEqual(b) } }
+        left.kind.number == right.kind.number && left.bytes == right.bytes
     }
 }

@@ -36,15 +36,9 @@ public struct Engine: ~Copyable {
     /// Registers a kind under a number of the caller's choice (1...65,535).
     /// - Throws: `kindExists`, `invalidDefinition`, `outOfMemory`.
     public mutating func createKind(_ kind: UInt16, _ definition: KindDefinition) throws(EngineStatus) {
-        let fields = definition.fields.map { field in
-            cvg_field(
-                owners: field.owners, max: UInt16(clamping: field.max), type: field.type.rawValue,
-                on_retract: field.onRetract.rawValue)
-        }
-        let status = fields.withUnsafeBufferPointer { fields in
-            var core = cvg_definition(
-                fields: fields.baseAddress, field_count: UInt16(clamping: fields.count), schema: definition.schema)
-            return cvg_kind_create(self.core, kind, &core)
+        let status = CoreDefinition.with(definition) { definition in
+            var definition = definition
+            return cvg_kind_create(core, kind, &definition)
         }
         try EngineStatus.check(status)
     }

@@ -50,7 +50,7 @@ public enum FieldValues {
             }
             guard given & 1 << UInt64(ordinal) == 0 else { throw reader.twice(key, keyOffset) }
             given |= 1 << UInt64(ordinal)
-            values.append((key, try reader.readValue(of: layout.fields[ordinal])))
+            values.append((key, try reader.readValue(of: Slot(layout.fields[ordinal]))))
         }
         try reader.finish()
         return (texts, values)
@@ -58,32 +58,60 @@ public enum FieldValues {
 }
 
 extension JSONReader {
-    /// Reads the value of a field.
-    fileprivate mutating func readValue(of field: FieldDefinition) throws(JSONInputError) -> Value {
+    /// Reads the value of a field, an element or a member.
+    mutating func readValue(of slot: Slot) throws(JSONInputError) -> Value {
         let kind = try next()
         let start = valueOffset
         let text: String
-        switch (field.type, kind) {
-        case (_, .null): throw refused(field.wrongType("null: leave the field out to give no value"), start)
+        switch (slot.type, kind) {
+        case (_, .null): throw refused(slot.wrongType("null: leave the field out to give no value"), start)
         case (.bool, .bool): return .bool(try readBool())
-        case (.string, .string), (.bytes, .string): text = try readString()
-        case (.bool, _), (.string, _), (.bytes, _): throw refused(field.wrongType(kind.article), start)
+        case (.array, .array): return try readElements(of: slot)
+        case (.structure, .object): return try readMembers(of: slot)
+        case (.string, .string), (.bytes, .string), (.varstring, .string), (.varbytes, .string):
+            text = try readString()
+        case (.bool, _), (.string, _), (.bytes, _), (.varstring, _), (.varbytes, _), (.array, _), (.structure, _):
+            throw refused(slot.wrongType(kind.article), start)
         case (_, .number): text = try readNumber().text
         case (_, .string): text = try readString()
-        default: throw refused(field.wrongType(kind.article), start)
+        default: throw refused(slot.wrongType(kind.article), start)
         }
         do throws(SchemaError) {
-            switch field.type {
-            case .string:
-                guard text.utf8.count <= field.max else { throw field.tooLong(text.utf8.count) }
-                return .string(text)
-            case .bytes: return .bytes(try FieldText.bytes(text, of: field))
-            case .f32, .f64: return try FieldText.float(text, of: field)
-            default: return try FieldText.integer(text, of: field)
-            }
+            return try FieldText.value(text, of: slot)
         } catch {
             throw refused(error, start)
         }
+    }
+
+    private mutating func readElements(of slot: Slot) throws(JSONInputError) -> Value {
+        let start = valueOffset
+        var elements: [Value] = []
+        var count = 0
+        try readArray { (reader, index) throws(JSONInputError) in
+            count = index + 1
+            if index < slot.max {
+                elements.append(try reader.readValue(of: slot.element(index)))
+            } else {
+                _ = try reader.readValue()
+            }
+        }
+        guard count <= slot.max else { throw refused(slot.tooLong(count), start) }
+        return .array(elements)
+    }
+
+    private mutating func readMembers(of slot: Slot) throws(JSONInputError) -> Value {
+        var members: [String: Value] = [:]
+        try readObject { (reader, key, keyOffset) throws(JSONInputError) in
+            let ordinal: Int
+            do throws(SchemaError) {
+                ordinal = try slot.requireMember(key)
+            } catch {
+                throw reader.refused(error, keyOffset)
+            }
+            guard members[key] == nil else { throw reader.twice(key, keyOffset) }
+            members[key] = try reader.readValue(of: slot.member(ordinal))
+        }
+        return .structure(members)
     }
 
     /// Reads a string, number or bool as text.
@@ -111,29 +139,42 @@ extension JSONReader {
 
 extension JSONWriter {
     /// A field's value: integers in full, f32 and f64 as the shortest text that reads back the same (nan and the
-    /// infinities as the strings `nan`, `inf`, `-inf`), bytes as a string `hex:…`.
+    /// infinities as the strings `nan`, `inf`, `-inf`), bytes as a string `hex:…`, structs as objects with their members in
+    /// the order of the definition.
     public mutating func value(_ value: Value, of field: FieldDefinition) {
+        if case .array(let elements) = value {
+            beginArray()
+            for element in elements { self.value(element, field.element ?? .u8, field.members) }
+            endArray()
+        } else {
+            self.value(value, field.type, field.members)
+        }
+    }
+
+    private mutating func value(_ value: Value, _ type: FieldType, _ members: [MemberDefinition]) {
         switch value {
         case .unsigned(let number):
             if number <= UInt128(UInt64.max) { integer(UInt64(truncatingIfNeeded: number)) } else { integer(number) }
         case .signed(let number): integer(number)
-        case .float(let number): if field.type == .f32 { float(Float(number)) } else { double(number) }
+        case .float(let number): if type == .f32 { float(Float(number)) } else { double(number) }
         case .bool(let flag): bool(flag)
         case .string(let text): string(text)
         case .bytes(let bytes): hex(bytes)
+        case .array: preconditionFailure("an array inside of a field's value")
+        case .structure(let values):
+            beginObject()
+            for member in members {
+                guard let value = values[member.name] else { continue }
+                key(member.name)
+                self.value(value, member.type, [])
+            }
+            endObject()
         }
     }
 
     /// A row as an object with every field, in ordinal order.
-    /// - Precondition: `data` has exactly `layout.rowBytes` bytes.
-    public mutating func row(_ data: RawSpan, _ layout: KindLayout) {
-        beginObject()
-        for (ordinal, field) in layout.fields.enumerated() {
-            key(field.name)
-            value(layout.value(of: ordinal, in: data), of: field)
-        }
-        endObject()
-    }
+    /// - Precondition: `data` has at least the fixed zone of the layout.
+    public mutating func row(_ data: RawSpan, _ layout: KindLayout) { row(layout.decodeRow(data), layout) }
 
     /// As `row(_: RawSpan, _:)`.
     public mutating func row(_ data: [UInt8], _ layout: KindLayout) { row(data.span.bytes, layout) }

@@ -20,18 +20,21 @@ public enum KindFile {
 }
 
 /// Reads a kind and remembers where its parts stand, for errors that show only when the kind is whole.
-private struct KindParser {
+struct KindParser {
     struct Place: Hashable {
         var ordinal: Int?
+        var member: Int?
         var part: SchemaError.Part?
+
+        func of(_ part: SchemaError.Part) -> Place { Place(ordinal: ordinal, member: member, part: part) }
     }
 
     private static let kindKeys = ["name", "durability", "event_stream", "fields"]
-    private static let fieldKeys = ["name", "type", "max", "owners", "on_retract"]
-    /// Keys of types that are not available yet: the sentence about the type says more than one about the key.
-    private static let nestedKeys = ["element", "fields"]
+    private static let fieldKeys = ["name", "type", "max", "owners", "on_retract", "element", "fields"]
+    static let elementKeys = ["type", "max", "fields"]
+    static let memberKeys = ["name", "type", "max"]
 
-    private var places: [Place: Int] = [:]
+    var places: [Place: Int] = [:]
 
     mutating func parse(_ reader: inout JSONReader) throws(JSONInputError) -> KindDefinition {
         let kind = try reader.next()
@@ -47,12 +50,12 @@ private struct KindParser {
         try reader.readObject { (reader, key, keyOffset) throws(JSONInputError) in
             try reader.requireNew(key, in: &keys, at: keyOffset)
             switch key {
-            case "name": name = try text(&reader, "name", nil, .name)
+            case "name": name = try text(&reader, "name", Place(part: .name))
             case "durability":
-                let given = try text(&reader, "durability", nil, .durability)
+                let given = try text(&reader, "durability", Place(part: .durability))
                 durability = try choice(given, Durability.allCases, reader, "durability")
             case "event_stream":
-                try expect(.bool, &reader, "event_stream", nil, .eventStream)
+                try expect(.bool, &reader, "event_stream", Place(part: .eventStream))
                 eventStream = try reader.readBool()
             case "fields": fields = try self.fields(&reader)
             default: throw unknownKey(key, Self.kindKeys, reader, keyOffset, "")
@@ -65,15 +68,18 @@ private struct KindParser {
         do throws(SchemaError) {
             try definition.validate()
         } catch {
-            let place =
-                places[Place(ordinal: error.ordinal, part: error.part)] ?? places[Place(ordinal: error.ordinal)] ?? 0
-            throw reader.error(at: place, error.description, code: error.code)
+            let candidates = [
+                Place(ordinal: error.ordinal, member: error.member, part: error.part),
+                Place(ordinal: error.ordinal, member: error.member), Place(ordinal: error.ordinal),
+            ]
+            let place = candidates.compactMap { places[$0] }.first
+            throw reader.error(at: place ?? 0, error.description, code: error.code)
         }
         return definition
     }
 
     private mutating func fields(_ reader: inout JSONReader) throws(JSONInputError) -> [FieldDefinition] {
-        try expect(.array, &reader, "fields", nil, .fields)
+        try expect(.array, &reader, "fields", Place(part: .fields))
         var fields: [FieldDefinition] = []
         try reader.readArray { (reader, ordinal) throws(JSONInputError) in
             fields.append(try field(&reader, ordinal))
@@ -83,61 +89,50 @@ private struct KindParser {
 
     private mutating func field(_ reader: inout JSONReader, _ ordinal: Int) throws(JSONInputError) -> FieldDefinition {
         let path = "fields[\(ordinal)]"
-        try expect(.object, &reader, path, ordinal, nil)
+        let place = Place(ordinal: ordinal)
+        try expect(.object, &reader, path, place)
         var name: String?
         var type: FieldType?
+        var max: JSONMax?
+        var ownFields: Int?
         var field = FieldDefinition(name: "", type: .u8)
-        var nested: (key: String, offset: Int)?
         var keys = Set<String>()
         try reader.readObject { (reader, key, keyOffset) throws(JSONInputError) in
             try reader.requireNew(key, in: &keys, at: keyOffset)
             switch key {
-            case "name": name = try text(&reader, "\(path).name", ordinal, .fieldName)
-            case "type":
-                let given = try text(&reader, "\(path).type", ordinal, .type)
-                let offered = FieldType.allCases.filter(\.isAvailable)
-                type = try choice(given, FieldType.allCases, offered: offered, reader, "\(path).type")
-            case "max": field.max = try max(&reader, "\(path).max", ordinal)
-            case "owners": field.owners = try owners(&reader, "\(path).owners", ordinal)
+            case "name": name = try text(&reader, "\(path).name", place.of(.fieldName))
+            case "type": type = try self.type(&reader, "\(path).type", place.of(.type), FieldType.allCases)
+            case "max": max = try self.max(&reader, "\(path).max", place.of(.max))
+            case "owners": field.owners = try owners(&reader, "\(path).owners", place.of(.owners))
             case "on_retract":
-                let given = try text(&reader, "\(path).on_retract", ordinal, .onRetract)
+                let given = try text(&reader, "\(path).on_retract", place.of(.onRetract))
                 field.onRetract = try choice(given, OnRetract.allCases, reader, "\(path).on_retract")
-            case _ where Self.nestedKeys.contains(key):
-                nested = (key, keyOffset)
-                _ = try reader.readValue()
+            case "element": try element(&reader, "\(path).element", ordinal, &field)
+            case "fields":
+                ownFields = keyOffset
+                field.members = try members(&reader, "\(path).fields", ordinal)
             default: throw unknownKey(key, Self.fieldKeys, reader, keyOffset, "\(path): ")
             }
         }
-        guard let name else { throw missing("name", reader, Place(ordinal: ordinal), path) }
-        guard let type else { throw missing("type", reader, Place(ordinal: ordinal), path) }
-        if let nested, type.isAvailable {
-            throw unknownKey(nested.key, Self.fieldKeys, reader, nested.offset, "\(path): ")
+        guard let name else { throw missing("name", reader, place, path) }
+        guard let type else { throw missing("type", reader, place, path) }
+        if type == .array, let ownFields {
+            throw reader.error(
+                at: ownFields,
+                "\(path).fields: the fields of an array's struct stand in its \"element\": move them there",
+                code: .invalidDefinition)
         }
         field.name = name
         field.type = type
-        if places[Place(ordinal: ordinal, part: .max)] == nil {
-            places[Place(ordinal: ordinal, part: .max)] = places[Place(ordinal: ordinal, part: .type)]
-        }
+        field.max = try max?.value(for: type, reader) ?? 0
+        for part in [SchemaError.Part.max, .element, .members] { keep(place.of(part), or: place.of(.type)) }
         return field
     }
 
-    private mutating func max(_ reader: inout JSONReader, _ path: String, _ ordinal: Int) throws(JSONInputError) -> Int
-    {
-        try expect(.number, &reader, path, ordinal, .max)
-        let number = try reader.readNumber()
-        guard let max = number.integer(as: Int.self), (1...SchemaLimits.valueBytes).contains(max) else {
-            throw reader.error(
-                at: reader.valueOffset,
-                "\(path): takes a whole number of bytes, 1 to 65,535; \(Sentence.shorten(number.text)) was given",
-                code: .invalidDefinition)
-        }
-        return max
-    }
-
     private mutating func owners(
-        _ reader: inout JSONReader, _ path: String, _ ordinal: Int
+        _ reader: inout JSONReader, _ path: String, _ place: Place
     ) throws(JSONInputError) -> UInt64 {
-        try expect(.array, &reader, path, ordinal, .owners)
+        try expect(.array, &reader, path, place)
         let start = reader.valueOffset
         var owners: UInt64 = 0
         try reader.readArray { (reader, _) throws(JSONInputError) in
@@ -163,55 +158,5 @@ private struct KindParser {
                 at: start, "\(path): the list is empty: leave it out to let every source write the field")
         }
         return owners
-    }
-
-    // ------------------------------------------------------------------------------------------------- parts
-
-    /// Refuses a value of another JSON type, and remembers where the part stands.
-    private mutating func expect(
-        _ kind: JSONReader.ValueKind, _ reader: inout JSONReader, _ path: String, _ ordinal: Int?,
-        _ part: SchemaError.Part?
-    ) throws(JSONInputError) {
-        let found = try reader.next()
-        places[Place(ordinal: ordinal, part: part)] = reader.valueOffset
-        guard found == kind else {
-            let wanted = kind == .bool ? "true or false" : kind.article
-            throw reader.error(
-                at: reader.valueOffset, "\(path): takes \(wanted), not \(found.article)", code: .invalidDefinition)
-        }
-    }
-
-    private mutating func text(
-        _ reader: inout JSONReader, _ path: String, _ ordinal: Int?, _ part: SchemaError.Part
-    ) throws(JSONInputError) -> String {
-        try expect(.string, &reader, path, ordinal, part)
-        return try reader.readString()
-    }
-
-    /// The choice with this name. `offered` are the ones that a sentence lists.
-    private func choice<T: CustomStringConvertible>(
-        _ given: String, _ choices: [T], offered: [T]? = nil, _ reader: JSONReader, _ path: String
-    ) throws(JSONInputError) -> T {
-        if let choice = choices.first(where: { $0.description == given }) { return choice }
-        let hint = hint(given, choices.map(\.description), offered?.map(\.description))
-        throw reader.error(
-            at: reader.valueOffset, "\(path): \(Sentence.quote(given)) is not known\(hint)", code: .invalidDefinition)
-    }
-
-    private func unknownKey(
-        _ key: String, _ known: [String], _ reader: JSONReader, _ offset: Int, _ path: String
-    ) -> JSONInputError {
-        reader.error(
-            at: offset, "\(path)unknown key \(Sentence.quote(key))\(hint(key, known))", code: .invalidDefinition)
-    }
-
-    /// The nearest name, or all of them.
-    private func hint(_ given: String, _ names: [String], _ offered: [String]? = nil) -> String {
-        let suggestion = Sentence.suggestion(for: given, among: names)
-        return suggestion.isEmpty ? ": use one of \((offered ?? names).joined(separator: ", "))" : suggestion
-    }
-
-    private func missing(_ key: String, _ reader: JSONReader, _ place: Place, _ what: String) -> JSONInputError {
-        reader.error(at: places[place] ?? 0, "\(what) has no \"\(key)\": add one", code: .invalidDefinition)
     }
 }

@@ -1,7 +1,9 @@
 // The binary definition of CREATE_KIND and KIND_INFO, little-endian, without padding:
 //
 //   format u8 = 1 | durability u8 | flags u8 (1 event stream) | schema u8 | name str16 | field_count u8, then per field
-//   ordinal u8 | type u8 | on_retract u8 | 0 u8 | max u16 | 0 u16 | owners u64 | name str16
+//   ordinal u8 | type u8 | on_retract u8 | 0 u8 | max u16 | 0 u16 | owners u64 | name str16, then of an array
+//     element type u8 | 0 u8 | element max u16, then of a struct, or an array of them
+//     member_count u8, then per member type u8 | 0 u8 | max u16 | name str16
 //
 // Ordinals are 0, 1, 2 … in order; str16 is a u16 length and as many bytes of UTF-8; nothing follows the last field.
 
@@ -17,6 +19,17 @@ extension KindDefinition {
             appendInteger(UInt16(0), to: &bytes)
             appendInteger(field.owners, to: &bytes)
             appendString(field.name, to: &bytes)
+            if field.type == .array {
+                bytes += [field.element?.rawValue ?? 0, 0]
+                appendInteger(UInt16(clamping: field.elementMax), to: &bytes)
+            }
+            guard field.type == .structure || field.type == .array && field.element == .structure else { continue }
+            bytes.append(UInt8(clamping: field.members.count))
+            for member in field.members {
+                bytes += [member.type.rawValue, 0]
+                appendInteger(UInt16(clamping: member.max), to: &bytes)
+                appendString(member.name, to: &bytes)
+            }
         }
         return bytes
     }
@@ -98,23 +111,49 @@ private struct DefinitionCursor {
         guard Int(written) == ordinal else {
             throw malformed("the ordinal of \(what) is \(written); ordinals are 0, 1, 2 … in order", field: ordinal)
         }
-        let typeByte = try integer(UInt8.self, "the type of \(what)")
-        guard let type = FieldType(rawValue: typeByte) else {
-            throw malformed("the type of \(what) is \(typeByte); types are 1 to 18", .type, field: ordinal)
-        }
+        let type = try type(what, ordinal, .type)
         let retractByte = try integer(UInt8.self, "on_retract of \(what)")
         guard let onRetract = OnRetract(rawValue: retractByte) else {
             throw malformed(
                 "on_retract of \(what) is \(retractByte); 0 is keep and 1 clear", .onRetract, field: ordinal)
         }
-        let reserved = try integer(UInt8.self, what)
+        try reserved(UInt8.self, what, ordinal)
         let max = try integer(UInt16.self, "the max of \(what)")
-        let reserved16 = try integer(UInt16.self, what)
-        guard reserved == 0, reserved16 == 0 else {
-            throw malformed("reserved bytes of \(what) are not zero", field: ordinal)
-        }
+        try reserved(UInt16.self, what, ordinal)
         let owners = try integer(UInt64.self, "the owners of \(what)")
         let name = try string("the name of \(what)")
-        return FieldDefinition(name: name, type: type, max: Int(max), owners: owners, onRetract: onRetract)
+        var field = FieldDefinition(name: name, type: type, max: Int(max), owners: owners, onRetract: onRetract)
+        if type == .array {
+            field.element = try self.type("the elements of \(what)", ordinal, .elementType)
+            try reserved(UInt8.self, "the elements of \(what)", ordinal)
+            field.elementMax = Int(try integer(UInt16.self, "the max of the elements of \(what)"))
+        }
+        guard type == .structure || field.element == .structure else { return field }
+        for index in 0..<Int(try integer(UInt8.self, "the number of members of \(what)")) {
+            let what = "member \(index) of \(what)"
+            let type = try self.type(what, ordinal, .memberType)
+            try reserved(UInt8.self, what, ordinal)
+            let max = try integer(UInt16.self, "the max of \(what)")
+            field.members.append(MemberDefinition(name: try string("the name of \(what)"), type: type, max: Int(max)))
+        }
+        return field
+    }
+
+    private mutating func type(
+        _ what: String, _ ordinal: Int, _ part: SchemaError.Part
+    ) throws(SchemaError) -> FieldType {
+        let byte = try integer(UInt8.self, "the type of \(what)")
+        guard let type = FieldType(rawValue: byte) else {
+            throw malformed("the type of \(what) is \(byte); types are 1 to 18", part, field: ordinal)
+        }
+        return type
+    }
+
+    private mutating func reserved<T: FixedWidthInteger & BitwiseCopyable>(
+        _: T.Type, _ what: String, _ ordinal: Int
+    ) throws(SchemaError) {
+        guard try integer(T.self, what) == 0 else {
+            throw malformed("reserved bytes of \(what) are not zero", field: ordinal)
+        }
     }
 }

@@ -44,11 +44,33 @@ extension KindDefinition {
         }
         if old.type != new.type { return was("type", old.type, new.type, .type) }
         if old.max != new.max { return was("max", old.max, new.max, .max) }
+        if old.element != new.element {
+            return was("element", old.element?.name ?? "none", new.element?.name ?? "none", .elementType)
+        }
+        if old.elementMax != new.elementMax {
+            return was("max of an element", old.elementMax, new.elementMax, .elementMax)
+        }
+        if old.members != new.members { return memberDifference(old, new) }
         if old.owners != new.owners {
             return was("owners", ownerList(old.owners), ownerList(new.owners), .owners)
         }
         if old.onRetract != new.onRetract { return was("on_retract", old.onRetract, new.onRetract, .onRetract) }
         return nil
+    }
+
+    private func memberDifference(
+        _ old: FieldDefinition, _ new: FieldDefinition
+    ) -> (text: String, field: String, part: SchemaError.Part) {
+        func names(_ field: FieldDefinition) -> String {
+            "(\(Sentence.shorten(field.members.map(\.name).joined(separator: ", "))))"
+        }
+        let path = old.type == .array ? "\(old.name)[]" : old.name
+        for (before, after) in zip(old.members, new.members) where before != after && before.name == after.name {
+            let at = "field '\(path).\(before.name)' differs: "
+            if before.type != after.type { return ("\(at)type \(before.type) -> \(after.type)", old.name, .memberType) }
+            return ("\(at)max \(before.max) -> \(after.max)", old.name, .memberMax)
+        }
+        return ("field '\(path)' differs: its fields \(names(old)) -> \(names(new))", old.name, .members)
     }
 
     private func conflict(

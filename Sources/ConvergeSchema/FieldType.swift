@@ -9,8 +9,14 @@ public enum FieldType: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     case string
     /// Inline: as `string`, any bytes.
     case bytes
-    /// Known, not available yet: refused by `KindDefinition.validate()`.
-    case varstring, varbytes, array, structure
+    /// Variable: UTF-8, at most `max` bytes.
+    case varstring
+    /// Variable: as `varstring`, any bytes.
+    case varbytes
+    /// Variable: at most `max` elements of one type.
+    case array
+    /// Inline: its members, packed; one level deep.
+    case structure
 
     /// The type's name in kind files.
     public var name: String {
@@ -45,22 +51,37 @@ public enum FieldType: UInt8, Sendable, CaseIterable, CustomStringConvertible {
     public var description: String { name }
 
     /// Whether a field of this type declares a `max`.
-    public var hasMax: Bool { self == .string || self == .bytes }
+    public var hasMax: Bool {
+        switch self {
+        case .string, .bytes, .varstring, .varbytes, .array: true
+        default: false
+        }
+    }
 
-    /// Whether a kind may use the type in this version.
-    public var isAvailable: Bool { rawValue <= FieldType.bytes.rawValue }
+    /// Whether the value has bytes in the variable zone of a row, and an entry in its fixed zone.
+    public var isVariable: Bool { self == .varstring || self == .varbytes || self == .array }
 
-    /// Bytes of a scalar; of `string` and `bytes` those of the length before the value; 0 for types not available yet.
+    /// Whether it may be the type of a struct's member: a scalar, `string` or `bytes`.
+    public var isInline: Bool { rawValue <= FieldType.bytes.rawValue }
+
+    /// Whether it may be the type of an array's elements.
+    public var isElement: Bool { isInline || self == .structure }
+
+    /// Bytes of a scalar; of `string` and `bytes` those of the length before the value; of a variable type those of its
+    /// entry; 0 for `struct`, which is its members.
     public var fixedBytes: Int {
         switch self {
         case .u8, .i8, .bool: 1
         case .u16, .i16, .string, .bytes: 2
-        case .u32, .i32, .f32: 4
+        case .u32, .i32, .f32, .varstring, .varbytes, .array: 4
         case .u64, .i64, .f64: 8
         case .u128: 16
-        case .varstring, .varbytes, .array, .structure: 0
+        case .structure: 0
         }
     }
+
+    /// Bytes of an inline value with this `max`.
+    func inlineBytes(max: Int) -> Int { isInline && hasMax ? fixedBytes + max : fixedBytes }
 
     /// The values of an unsigned integer type, or nil.
     public var unsignedMax: UInt128? {

@@ -1,12 +1,27 @@
-/// Where the fields of a kind stand in row data: packed, in ordinal order, without padding. Computed once a kind.
+/// Where the values of a kind stand in row data, computed once a kind. Row data has two zones:
+///
+///     fixed zone                                      variable zone
+///     ├ scalar ┼ entry u32 ┼ struct ┼ entry u32 ┤     ├ bytes of the first ┼ elements of the second ┤
+///                   length                elements
+///
+/// The fixed zone is every field at its offset, packed in ordinal order, a variable field as an entry: its length in bytes,
+/// or its number of elements. The variable zone is the bytes of all variable fields, in ordinal order.
 public struct KindLayout: Sendable {
     public let definition: KindDefinition
-    /// Of each field, in bytes from the start of the row data.
+    /// Of each field, in bytes from the start of the fixed zone.
     public let offsets: [Int]
-    /// Of each field, in bytes.
+    /// Of each field, in the fixed zone.
     public let sizes: [Int]
-    /// Bytes of the data of every row of the kind, without the row header.
-    public let rowBytes: Int
+    /// Of each field: what one of its entry stands for in the variable zone; 0: the field has nothing there.
+    public let units: [Int]
+    /// Bytes of the fixed zone. Without variable fields this is the data of every row.
+    public let fixedBytes: Int
+    /// Bytes of the largest variable zone.
+    public let variableBytesMax: Int
+    /// Bit n: field n is variable.
+    public let variableFields: UInt64
+    /// Bit n: not every bit pattern is a value of field n.
+    let checkedFields: UInt64
     private let ordinals: [String: Int]
 
     /// - Throws: what `KindDefinition.validate()` throws.
@@ -15,19 +30,32 @@ public struct KindLayout: Sendable {
         var offsets: [Int] = []
         var ordinals: [String: Int] = [:]
         var end = 0
+        var variableBytesMax = 0
+        var variableFields: UInt64 = 0
+        var checkedFields: UInt64 = 0
         for (ordinal, field) in definition.fields.enumerated() {
             offsets.append(end)
             ordinals[field.name] = ordinal
             end += field.bytes
+            variableBytesMax += field.unit * field.max
+            if field.type.isVariable { variableFields |= 1 << UInt64(ordinal) }
+            if field.isChecked { checkedFields |= 1 << UInt64(ordinal) }
         }
         self.definition = definition
         self.offsets = offsets
         self.sizes = definition.fields.map(\.bytes)
-        self.rowBytes = end
+        self.units = definition.fields.map(\.unit)
+        self.fixedBytes = end
+        self.variableBytesMax = variableBytesMax
+        self.variableFields = variableFields
+        self.checkedFields = checkedFields
         self.ordinals = ordinals
     }
 
     public var fields: [FieldDefinition] { definition.fields }
+
+    /// Bytes of the largest row data, without the row header.
+    public var rowBytesMax: Int { fixedBytes + variableBytesMax }
 
     public func ordinal(of name: String) -> Int? { ordinals[name] }
 
@@ -43,8 +71,8 @@ public struct KindLayout: Sendable {
     /// Mask with a bit for each field of the kind.
     public var allFields: UInt64 { fields.count == 64 ? .max : (1 << UInt64(fields.count)) - 1 }
 
-    /// Bytes of a PATCH's data for this presence mask; bits without a field count nothing.
-    public func dataBytes(mask: UInt64) -> Int {
+    /// Bytes of the fixed zone of a PATCH with this presence mask; bits without a field count nothing.
+    public func fixedBytes(mask: UInt64) -> Int {
         var bytes = 0
         for ordinal in Ordinals(mask & allFields) { bytes += sizes[ordinal] }
         return bytes
@@ -54,13 +82,27 @@ public struct KindLayout: Sendable {
     public func fieldNames(mask: UInt64) -> [String] { Ordinals(mask & allFields).map { fields[$0].name } }
 }
 
+extension FieldDefinition {
+    fileprivate var isChecked: Bool {
+        switch type {
+        case .array: element == .structure ? members.contains { $0.type.isChecked } : element?.isChecked ?? false
+        case .structure: members.contains { $0.type.isChecked }
+        default: type.isChecked
+        }
+    }
+}
+
+extension FieldType {
+    fileprivate var isChecked: Bool { self == .bool || self == .string || self == .bytes || self == .varstring }
+}
+
 /// The bits of a field mask, lowest first.
-struct Ordinals: Sequence, IteratorProtocol {
+package struct Ordinals: Sequence, IteratorProtocol {
     private var mask: UInt64
 
-    init(_ mask: UInt64) { self.mask = mask }
+    package init(_ mask: UInt64) { self.mask = mask }
 
-    mutating func next() -> Int? {
+    package mutating func next() -> Int? {
         guard mask != 0 else { return nil }
         defer { mask &= mask - 1 }
         return mask.trailingZeroBitCount

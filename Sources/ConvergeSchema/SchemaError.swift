@@ -14,6 +14,8 @@ public struct SchemaError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Part: Sendable, Hashable {
         case name, durability, eventStream, schema, fields
         case fieldName, type, max, owners, onRetract
+        case element, elementType, elementMax
+        case members, memberName, memberType, memberMax
     }
 
     public var code: Code
@@ -22,13 +24,19 @@ public struct SchemaError: Error, Hashable, Sendable, CustomStringConvertible {
     public var field: String?
     /// Ordinal of the field at fault in a definition.
     public var ordinal: Int?
+    /// Ordinal of the member at fault in its struct.
+    public var member: Int?
     public var part: Part?
 
-    public init(_ code: Code, _ description: String, field: String? = nil, ordinal: Int? = nil, part: Part? = nil) {
+    public init(
+        _ code: Code, _ description: String, field: String? = nil, ordinal: Int? = nil, member: Int? = nil,
+        part: Part? = nil
+    ) {
         self.code = code
         self.description = description
         self.field = field
         self.ordinal = ordinal
+        self.member = member
         self.part = part
     }
 }

@@ -33,7 +33,7 @@ extension KindDefinition {
                     .invalidDefinition, "the name '\(field.name)' is used by two fields: every field needs its own",
                     field: field.name, ordinal: ordinal, part: .fieldName)
             }
-            rowBytes += field.bytes
+            rowBytes += field.bytes + field.unit * field.max
             if rowBytes > SchemaLimits.rowBytes {
                 throw SchemaError(
                     .limitReached,
@@ -49,35 +49,77 @@ extension FieldDefinition {
     /// Checks one field by itself.
     func validate(ordinal: Int) throws(SchemaError) {
         if let fault = nameFault(name) {
-            throw error(.invalidDefinition, "the field's name \(Sentence.quote(name)) \(fault)", ordinal, .fieldName)
+            throw SchemaError(
+                .invalidDefinition, "the field's name \(Sentence.quote(name)) \(fault)", field: name, ordinal: ordinal,
+                part: .fieldName)
         }
-        guard type.isAvailable else { throw error(.unsupported, unavailable, ordinal, .type) }
-        if type.hasMax, !(1...SchemaLimits.valueBytes).contains(max) {
-            let given = max == 0 ? "it has none" : "\(max) was given"
-            throw error(
-                .invalidDefinition, "field '\(name)' (\(type)) needs a max of 1 to 65,535 bytes; \(given)", ordinal,
-                .max)
+        func invalid(
+            _ text: String, _ part: SchemaError.Part, _ code: SchemaError.Code = .invalidDefinition, member: Int? = nil
+        ) -> SchemaError {
+            SchemaError(code, text, field: name, ordinal: ordinal, member: member, part: part)
         }
-        if !type.hasMax, max != 0 {
-            throw error(
-                .invalidDefinition, "field '\(name)' is \(type.article) and takes no max: leave it out", ordinal, .max)
+        if let fault = maxFault(path: name, type, max) { throw invalid(fault, .max) }
+        if type == .array {
+            guard let element else {
+                throw invalid("field '\(name)' is an array without an element: give it the type of one", .element)
+            }
+            guard element.isElement else {
+                throw invalid(
+                    "the elements of field '\(name)' are \(element): use a scalar, string, bytes or struct",
+                    .elementType)
+            }
+            if let fault = maxFault(path: "\(name)[]", element, elementMax) { throw invalid(fault, .elementMax) }
+        } else if element != nil || elementMax != 0 {
+            throw invalid("field '\(name)' is \(type.article) and takes no element: leave it out", .element)
+        }
+        let path = type == .array ? "\(name)[]" : name
+        guard type == .structure || element == .structure else {
+            if members.isEmpty { return }
+            throw invalid(
+                "field '\(path)' is \((element ?? type).article) and takes no fields of its own: leave them out",
+                .members)
+        }
+        if members.isEmpty { throw invalid("field '\(path)' is a struct without fields: give it 1 to 64", .members) }
+        var names = Set<String>()
+        for (index, member) in members.enumerated() {
+            if index == SchemaLimits.members {
+                throw invalid(
+                    "field '\(path)': a struct has at most 64 fields; \(Sentence.quote(member.name)) would be the 65th",
+                    .memberName, .limitReached, member: index)
+            }
+            if let fault = nameFault(member.name) {
+                throw invalid(
+                    "field '\(path)': the name \(Sentence.quote(member.name)) \(fault)", .memberName, member: index)
+            }
+            guard names.insert(member.name).inserted else {
+                throw invalid(
+                    "field '\(path)': the name '\(member.name)' is used twice: every field needs its own", .memberName,
+                    member: index)
+            }
+            guard member.type.isInline else {
+                throw invalid(
+                    "field '\(path).\(member.name)' is \(member.type.article), which a struct cannot hold: use a scalar, "
+                        + "string or bytes, or make it a field of the kind", .memberType, member: index)
+            }
+            if let fault = maxFault(path: "\(path).\(member.name)", member.type, member.max) {
+                throw invalid(fault, .memberMax, member: index)
+            }
         }
     }
+}
 
-    private var unavailable: String {
-        switch type {
-        case .varstring: "field '\(name)': varstring is not available yet: use string with a max"
-        case .varbytes: "field '\(name)': varbytes is not available yet: use bytes with a max"
-        case .array: "field '\(name)': array is not available yet: use one field for each element, or bytes with a max"
-        default: "field '\(name)': struct is not available yet: make its members fields of the kind"
-        }
+/// What is wrong with the max of a value of this type, or nil.
+private func maxFault(path: String, _ type: FieldType, _ max: Int) -> String? {
+    guard type.hasMax else {
+        return max == 0 ? nil : "field '\(path)' is \(type.article) and takes no max: leave it out"
     }
-
-    private func error(_ code: SchemaError.Code, _ text: String, _ ordinal: Int, _ part: SchemaError.Part)
-        -> SchemaError
-    {
-        SchemaError(code, text, field: name, ordinal: ordinal, part: part)
+    let given = max == 0 ? "it has none" : "\(max) was given"
+    if type == .array {
+        if (1...SchemaLimits.elements).contains(max) { return nil }
+        return "field '\(path)' (array) needs a max of 1 to 1,024 elements; \(given)"
     }
+    if (1...SchemaLimits.valueBytes).contains(max) { return nil }
+    return "field '\(path)' (\(type)) needs a max of 1 to 65,535 bytes; \(given)"
 }
 
 /// What is wrong with the name of a kind or field, or nil.

@@ -35,23 +35,33 @@ extension RefusedWrite {
             return "\(name) has schema version \(entry.definition.schema), the write was encoded with \(facts.schema): "
                 + "ask for the definition with GET_KIND and encode with that"
         case .wrongLength:
-            let expected = opcode == .patch ? entry.layout.dataBytes(mask: facts.mask) : entry.layout.rowBytes
-            let what = opcode == .patch ? "the masked fields" : "a row"
-            return "\(opcode) of \(name) carries \(facts.dataBytes) bytes of data, but \(what) of it "
-                + "\(opcode == .patch ? "take" : "takes") exactly \(expected): encode by the offsets of its definition"
+            let layout = entry.layout
+            let mask = opcode == .patch ? facts.mask & layout.allFields : layout.allFields
+            let what = opcode == .patch ? "the masked fields of it take" : "a row of it takes"
+            let carries = "\(opcode) of \(name) carries \(facts.dataBytes) bytes of data, but \(what) "
+            guard mask & layout.variableFields != 0 else {
+                return "\(carries)exactly \(layout.fixedBytes(mask: mask)): encode by the offsets of its definition"
+            }
+            return
+                "\(carries)\(layout.fixedBytes(mask: mask)) and as many as the entries of the variable fields say: append "
+                + "the bytes of all variable fields in ordinal order"
         case .unknownField:
             let stray = (facts.mask & ~entry.layout.allFields).trailingZeroBitCount
             return "the presence mask names field \(stray), but \(name) has \(entry.layout.fields.count) fields, 0 to "
                 + "\(entry.layout.fields.count - 1): clear the bits without a field"
         case .invalidBool:
-            return "\(place) is a bool: send 0 or 1"
+            return "\(place) \(field?.type == .bool ? "is" : "has") a bool: send 0 or 1"
         case .valueTooLong:
-            return "\(place) holds at most \(field?.max ?? 0) bytes: shorten the value"
+            return field.map { tooLong($0, place) } ?? "\(place) is too long: shorten the value"
         case .invalidUTF8:
-            return "\(place) is a string and must be valid UTF-8: re-encode it, or make the field bytes"
-        case .nonzeroPadding:
             return
-                "\(place) has bytes that are not zero behind the end of its value: fill it up to \(field?.max ?? 0) with zeros"
+                "\(place) \(field.map(Self.isString) ?? true ? "is" : "has") a string and must be valid UTF-8: re-encode "
+                + "it, or make it bytes"
+        case .nonzeroPadding:
+            let isOneValue = field?.type == .string || field?.type == .bytes
+            return
+                "\(place) has bytes that are not zero behind the end of \(isOneValue ? "its" : "a") value: fill it up to "
+                + "\(isOneValue ? "\(field?.max ?? 0)" : "its max") with zeros"
         case .notOwner:
             let owners = (0..<64).filter { (field?.owners ?? 0) >> UInt64($0) & 1 == 1 }.map(String.init)
             return
@@ -64,6 +74,23 @@ extension RefusedWrite {
         default:
             return "\(opcode) to \(name) was refused: \(status)"
         }
+    }
+}
+
+extension RefusedWrite {
+    /// The core says which field; in an array or struct, not which part of it.
+    private func tooLong(_ field: FieldDefinition, _ place: String) -> String {
+        switch field.type {
+        case .array where field.element?.hasMax == true || field.element == .structure:
+            "\(place) holds at most \(field.max) elements, and each value in it at most its own max: send fewer or shorter ones"
+        case .array: "\(place) holds at most \(field.max) elements: send fewer"
+        case .structure: "\(place) holds a string or bytes value that is longer than its max: shorten it"
+        default: "\(place) holds at most \(field.max) bytes: shorten the value"
+        }
+    }
+
+    private static func isString(_ field: FieldDefinition) -> Bool {
+        field.type == .string || field.type == .varstring
     }
 }
 

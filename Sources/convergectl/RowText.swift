@@ -12,7 +12,7 @@ extension JSONWriter {
     /// `fields` of a row, in the order of the definition.
     mutating func member(_ key: String, _ row: Row) {
         self.key(key)
-        row.withBytes { self.row($0.bytes, row.kind.layout) }
+        self.row(row.values, row.kind.layout)
     }
 
     mutating func member(_ key: String, names: [String]) {

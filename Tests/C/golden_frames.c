@@ -69,7 +69,7 @@ static cvg_engine *open_engine(void) {
     };
     const cvg_definition definition = {.fields = fields, .field_count = 3, .schema = 1};
     assert_int_equal(cvg_kind_create(engine, KIND, &definition), CVG_OK);
-    assert_int_equal(cvg_kind_data_bytes(engine, KIND), DATA);
+    assert_int_equal(cvg_kind_fixed_bytes(engine, KIND), DATA);
     return engine;
 }
 
@@ -177,12 +177,79 @@ static void query_results_R1(void **state) {
     cvg_engine_destroy(engine);
 }
 
+/* ------------------------------------------------------------------------------------- the same in two zones (K3) */
+
+enum { VARIABLE_KIND = 2, POSITION = 4 + 4 + 1, VARIABLE_FIXED = 4 + 4 + POSITION };
+
+static cvg_engine *open_variable_engine(void) {
+    cvg_engine *engine = open_engine();
+    const cvg_member position[] = {{.type = CVG_I32}, {.type = CVG_I32}, {.type = CVG_BOOL}};
+    const cvg_field fields[] = {
+        {.type = CVG_VARSTRING, .max = 24},
+        {.type = CVG_ARRAY, .element = CVG_I16, .max = 4},
+        {.type = CVG_STRUCT, .members = position, .member_count = 3},
+    };
+    const cvg_definition definition = {.fields = fields, .field_count = 3, .schema = 1};
+    assert_int_equal(cvg_kind_create(engine, VARIABLE_KIND, &definition), CVG_OK);
+    assert_int_equal(cvg_kind_fixed_bytes(engine, VARIABLE_KIND), VARIABLE_FIXED);
+    return engine;
+}
+
+static const cvg_batch *asserted_variable(cvg_engine *engine) {
+    static const uint8_t data[] = {7,    0,    0,    0,                               /* remark: 7 bytes */
+                                   2,    0,    0,    0,                               /* delays: 2 elements */
+                                   0x23, 0x38, 0x07, 0x00, 0x48, 0xB2, 0xFE, 0xFF, 1, /* position */
+                                   'o',  'n',  ' ',  't',  'i',  'm',  'e',           /* remark */
+                                   0xFE, 0xFF, 5,    0};                              /* delays */
+    return flush(engine, &(cvg_op){.id = UA1545,
+                                   .data = data,
+                                   .data_bytes = sizeof data,
+                                   .kind = VARIABLE_KIND,
+                                   .code = CVG_ASSERT,
+                                   .source = 1,
+                                   .schema = 1});
+}
+
+static const cvg_batch *patched_variable(cvg_engine *engine) {
+    static const uint8_t data[] = {10,  0,   0,   0,                                           /* remark */
+                                   1,   0,   0,   0,                                           /* delays */
+                                   'v', 'e', 'r', 's', 'p', 0xC3, 0xA4, 't', 'e', 't', 14, 0}; /* both */
+    return flush(engine, &(cvg_op){.id = UA1545,
+                                   .data = data,
+                                   .data_bytes = sizeof data,
+                                   .mask = 3,
+                                   .kind = VARIABLE_KIND,
+                                   .code = CVG_PATCH,
+                                   .source = 2,
+                                   .schema = 1});
+}
+
+static void variable_fields_K3(void **state) {
+    (void)state;
+    cvg_engine *engine = open_variable_engine();
+    cvg_slices slices;
+    const cvg_batch *batch = asserted_variable(engine);
+    assert_int_equal(cvg_encode(engine, batch, VARIABLE_KIND, PLAIN, &slices), CVG_OK);
+    assert_one_frame("state_created_variable", slices);
+    cvg_install(engine, batch);
+    batch = patched_variable(engine);
+    assert_int_equal(cvg_encode(engine, batch, VARIABLE_KIND, WITH_PREVIOUS, &slices), CVG_OK);
+    assert_one_frame("state_updated_variable_previous", slices);
+    cvg_install(engine, batch);
+    uint8_t frame[FRAME_MAX];
+    size_t bytes = 0;
+    assert_int_equal(cvg_encode_query(engine, VARIABLE_KIND, UA1545, 9, frame, sizeof frame, &bytes), CVG_OK);
+    assert_golden("query_result_variable", frame, bytes);
+    cvg_engine_destroy(engine);
+}
+
 int main(int count, char **arguments) {
     if (count > 1) directory = arguments[1];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(notifications_R2),
         cmocka_unit_test(catch_up_R3),
         cmocka_unit_test(query_results_R1),
+        cmocka_unit_test(variable_fields_K3),
     };
     return cmocka_run_group_tests_name("golden frames", tests, NULL, NULL);
 }

@@ -61,9 +61,8 @@ static cvgi_memory test_memory(test_allocator *allocator) {
 /* ------------------------------------------------------------------------------------------------------------ rows */
 
 /* Tiny slabs, so that a few rows already lie in many. */
-static void hand_rows_init(cvgi_rows *rows, uint32_t data_bytes) {
-    *rows = (cvgi_rows){
-        .stride = (CVG_ROW_HEADER_BYTES + data_bytes + 4 + 63) / 64 * 64, .shift = 2, .data_bytes = data_bytes};
+static void hand_rows_init(cvgi_rows *rows, uint32_t fixed_bytes) {
+    *rows = (cvgi_rows){.stride = (CVG_ROW_HEADER_BYTES + fixed_bytes + 4 + 63) / 64 * 64, .shift = 2};
 }
 
 static uint32_t hand_rows_take(cvgi_rows *rows) {

@@ -209,7 +209,7 @@ static void f1_a_row_larger_than_the_bound_still_passes_alone(void **state) {
         assert_int_equal(write_op(engine, op, NULL), CVG_E_PENDING);
         assert_int_equal(do_flush(engine), 1);
     }
-    for (uint64_t i = 0; i < 3; i++) assert_int_equal(get(engine, i).data[2], i + 1);
+    for (uint64_t i = 0; i < 3; i++) assert_int_equal(get(engine, i).data.fixed[2], i + 1);
     free(data);
     cvg_engine_destroy(engine);
 }
@@ -269,7 +269,7 @@ static void expect_same_rows(const cvg_engine *one, const cvg_engine *two) {
         assert_int_equal(x.presence, y.presence);
         assert_int_equal(x.version, y.version);
         assert_int_equal(x.source_set, y.source_set);
-        if (x.presence == CVG_ALIVE) assert_memory_equal(x.data, y.data, ROW_BYTES);
+        if (x.presence == CVG_ALIVE) assert_memory_equal(x.data.fixed, y.data.fixed, ROW_BYTES);
         rows++;
     }
     assert_false(cvg_scan(two, KIND, &at_two, &y));
@@ -319,7 +319,7 @@ static void memory_may_run_out_at_every_allocation(void **state) {
         }
         if (cvg_kind_create(engine, KIND, &ROW_DEFINITION) != CVG_OK) {
             failed_creates++;
-            assert_int_equal(cvg_kind_data_bytes(engine, KIND), 0);
+            assert_int_equal(cvg_kind_fixed_bytes(engine, KIND), 0);
             assert_int_equal(cvg_kind_create(engine, KIND, &ROW_DEFINITION), CVG_OK);
         }
         cvg_engine *twin = make_engine(NULL);
@@ -399,7 +399,7 @@ static void many_kinds_in_one_group(void **state) {
         if (!written) continue;
         cvg_change change;
         cvg_batch_change(batch, (uint16_t)kind, 19, &change);
-        assert_int_equal(unpack(change.data).a, 19 * 200 + (kind == 65535 ? 0 : kind));
+        assert_int_equal(unpack(change.data.fixed).a, 19 * 200 + (kind == 65535 ? 0 : kind));
     }
     cvg_install(engine, batch);
     assert_int_equal(cvg_kind_entities(engine, 199), 20);

@@ -231,7 +231,7 @@ typedef struct variant {
 } variant;
 
 static void begin(world *w, variant v) {
-    const cvgi_frame_kind kind = {.all_fields = 0x3F, .data_bytes = DATA, .kind = KIND, .schema = 1};
+    const cvgi_frame_kind kind = {.all_fields = 0x3F, .fixed_bytes = DATA, .kind = KIND, .schema = 1};
     const cvg_class klass = {.number = CLASS, .flags = dice(w, 2) ? CVG_CLASS_PREVIOUS : 0};
     if (!v.empty) {
         cvgi_catchup_init(&w->catchup, &w->rows, &kind, klass, w->sequence);
@@ -339,7 +339,7 @@ static void open_small(small *s, uint32_t rows, bool empty) {
     hand_rows_init(&s->rows, DATA);
     for (uint32_t i = 0; i < rows; i++)
         hand_row_set(cvgi_row_at(&s->rows, hand_rows_take(&s->rows)), i, 1, 1, CVGI_ROW_LIVE);
-    const cvgi_frame_kind kind = {.all_fields = 1, .data_bytes = DATA, .kind = KIND, .schema = 1};
+    const cvgi_frame_kind kind = {.all_fields = 1, .fixed_bytes = DATA, .kind = KIND, .schema = 1};
     (empty ? cvgi_catchup_init_empty : cvgi_catchup_init)(&s->catchup, &s->rows, &kind, (cvg_class){CLASS, 0}, 40);
 }
 

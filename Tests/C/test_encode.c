@@ -66,7 +66,7 @@ static cvgi_change a_change(const entity *e, uint8_t what) {
 
 static cvgi_section a_section(cvgi_change *changes, size_t count, uint32_t data_bytes) {
     return (cvgi_section){
-        .changes = changes, .count = count, .all_fields = 7, .data_bytes = data_bytes, .kind = KIND, .schema = 9};
+        .changes = changes, .count = count, .all_fields = 7, .fixed_bytes = data_bytes, .kind = KIND, .schema = 9};
 }
 
 typedef struct fixture {
@@ -169,7 +169,7 @@ static void rows_of_catch_up_R3(void **state) {
     (void)state;
     fixture f;
     open_fixture(&f);
-    const cvgi_frame_kind kind = {.all_fields = 7, .data_bytes = 5, .kind = KIND, .schema = 9};
+    const cvgi_frame_kind kind = {.all_fields = 7, .fixed_bytes = 5, .kind = KIND, .schema = 9};
     cvgi_forms forms;
     cvgi_forms_init(&forms, &kind, WITH_PREVIOUS); /* never with previous */
     const entity alive = an_entity(CVGI_ROW_LIVE, 0), gone = an_entity(CVGI_ROW_TOMBSTONE, 0);
@@ -188,7 +188,7 @@ static void rows_of_catch_up_R3(void **state) {
 
 static void query_results_R1(void **state) {
     (void)state;
-    const cvgi_frame_kind kind = {.all_fields = 7, .data_bytes = 5, .kind = KIND, .schema = 9};
+    const cvgi_frame_kind kind = {.all_fields = 7, .fixed_bytes = 5, .kind = KIND, .schema = 9};
     const entity alive = an_entity(CVGI_ROW_LIVE, 0), gone = an_entity(CVGI_ROW_TOMBSTONE, 0), never = an_entity(0, 0);
     uint8_t buffer[64];
     size_t bytes = 0;

@@ -15,7 +15,7 @@ typedef struct world {
 static void begin(world *w) {
     *w = (world){0};
     w->memory = test_memory(&w->allocator);
-    cvgi_rows_init(&w->rows, 8);
+    cvgi_rows_init(&w->rows, 8, false);
     cvgi_index_init(&w->index, SEED);
 }
 

@@ -3,15 +3,22 @@
 
 #include "schema.h"
 
+static test_allocator allocator;
+static cvgi_memory memory;
+
+/* To be given to cvgi_schema_free when it has parts. */
 static cvgi_schema compiled(const cvg_field *fields, uint16_t count) {
     cvgi_schema schema;
-    assert_int_equal(cvgi_schema_compile(&schema, &(cvg_definition){fields, count, 1}), CVG_OK);
+    assert_int_equal(cvgi_schema_compile(&schema, &memory, &(cvg_definition){fields, count, 1}), CVG_OK);
     return schema;
 }
 
 static int compile_status(const cvg_field *fields, uint16_t count, uint8_t version) {
     cvgi_schema schema;
-    return cvgi_schema_compile(&schema, &(cvg_definition){fields, count, version});
+    int status = cvgi_schema_compile(&schema, &memory, &(cvg_definition){fields, count, version});
+    if (status == CVG_OK) cvgi_schema_free(&schema, &memory);
+    assert_int_equal(allocator.blocks, 0);
+    return status;
 }
 
 static void k3_fields_are_packed_in_ordinal_order(void **state) {
@@ -28,7 +35,7 @@ static void k3_fields_are_packed_in_ordinal_order(void **state) {
         assert_int_equal(schema.fields[i].bytes, sizes[i]);
         offset += sizes[i];
     }
-    assert_int_equal(schema.data_bytes, offset);
+    assert_int_equal(schema.fixed_bytes, offset);
     assert_int_equal(schema.all, (1 << 14) - 1);
     assert_int_equal(schema.checked, 7 << 11);
 }
@@ -42,7 +49,7 @@ static void k5_limits_of_a_definition(void **state) {
     assert_int_equal(compile_status(fields, 65, 1), CVG_E_DEFINITION);
     assert_int_equal(compile_status(fields, 1, 0), CVG_E_DEFINITION);
     assert_int_equal(compile_status(NULL, 1, 1), CVG_E_DEFINITION);
-    const uint8_t bad_types[] = {0, CVG_VARSTRING, CVG_VARBYTES, CVG_ARRAY, CVG_STRUCT, 19, 255};
+    const uint8_t bad_types[] = {0, 19, 255};
     for (size_t i = 0; i < sizeof bad_types; i++) {
         fields[3].type = bad_types[i];
         assert_int_equal(compile_status(fields, 4, 1), CVG_E_DEFINITION);
@@ -66,7 +73,7 @@ static void k5_a_row_is_at_most_a_mebibyte(void **state) {
     for (int i = 0; i < 15; i++) fields[i] = (cvg_field){.type = CVG_BYTES, .max = 65535};
     uint32_t rest = CVG_ROW_BYTES_MAX - CVG_ROW_HEADER_BYTES - 15 * 65537;
     fields[15] = (cvg_field){.type = CVG_STRING, .max = (uint16_t)(rest - 2)};
-    assert_int_equal(compiled(fields, 16).data_bytes, CVG_ROW_BYTES_MAX - CVG_ROW_HEADER_BYTES);
+    assert_int_equal(compiled(fields, 16).fixed_bytes, CVG_ROW_BYTES_MAX - CVG_ROW_HEADER_BYTES);
     fields[15].max++;
     assert_int_equal(compile_status(fields, 16, 1), CVG_E_DEFINITION);
 }
@@ -96,7 +103,7 @@ static void expect_row(const cvgi_schema *schema, const uint8_t *data, int statu
 static void k4_row_values(void **state) {
     (void)state;
     cvgi_schema schema = compiled(TEXT_FIELDS, 4);
-    assert_int_equal(schema.data_bytes, TEXT_BYTES);
+    assert_int_equal(schema.fixed_bytes, TEXT_BYTES);
     uint8_t data[TEXT_BYTES] = {0};
     uint16_t field = CVGI_NO_FIELD;
     assert_int_equal(cvgi_schema_check_row(&schema, data, TEXT_BYTES - 1, &field), CVG_E_LENGTH);
@@ -175,6 +182,260 @@ static void k4_patch_values(void **state) {
     expect_patch(&schema, 0, 2, data, 1, CVG_E_BOOL, 1);
 }
 
+/* ------------------------------------------------------------------------------- variable fields, arrays, structs */
+
+static const cvg_member MEMBERS[] = {{.type = CVG_U16}, {.type = CVG_STRING, .max = 3}, {.type = CVG_BOOL}};
+
+static void k3_variable_fields_have_an_entry_and_structs_are_packed(void **state) {
+    (void)state;
+    const cvg_field fields[] = {
+        {.type = CVG_U8},
+        {.type = CVG_VARSTRING, .max = 65535},
+        {.type = CVG_STRUCT, .members = MEMBERS, .member_count = 3},
+        {.type = CVG_VARBYTES, .max = 1},
+        {.type = CVG_ARRAY, .element = CVG_F64, .max = 1024},
+        {.type = CVG_ARRAY, .element = CVG_BYTES, .element_max = 10, .max = 2},
+        {.type = CVG_ARRAY, .element = CVG_STRUCT, .members = MEMBERS, .member_count = 3, .max = 7},
+        {.type = CVG_STRUCT, .members = MEMBERS, .member_count = 1},
+    };
+    const uint32_t offsets[] = {0, 1, 5, 13, 17, 21, 25, 29}, units[] = {0, 1, 0, 1, 8, 12, 8, 0};
+    cvgi_schema schema = compiled(fields, 8);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(schema.fields[i].offset, offsets[i]);
+        assert_int_equal(schema.ends[i], i < 7 ? offsets[i + 1] : 31);
+        assert_int_equal(schema.fields[i].unit, units[i]);
+    }
+    assert_int_equal(schema.fixed_bytes, 31);
+    assert_int_equal(schema.variable, 2 | 8 | 16 | 32 | 64);
+    assert_int_equal(schema.checked, 2 | 4 | 32 | 64);
+    assert_int_equal(schema.variable_bytes_max, 65535 + 1 + 8192 + 24 + 56);
+    assert_int_equal(schema.part_count, 2 + 1 + 2);
+    assert_int_equal(schema.parts[schema.fields[6].part_first + 1].offset, 7);
+    assert_int_equal(schema.parts[schema.fields[6].part_first + 1].type, CVG_BOOL);
+    cvgi_schema_free(&schema, &memory);
+}
+
+static void k5_limits_of_variable_fields(void **state) {
+    (void)state;
+    cvg_member many[65];
+    for (int i = 0; i < 65; i++) many[i] = (cvg_member){.type = CVG_U8};
+    const cvg_member no_max = {.type = CVG_STRING}, stray_max = {.max = 1, .type = CVG_U8},
+                     nested = {.type = CVG_STRUCT}, variable = {.max = 4, .type = CVG_VARSTRING};
+    const cvg_field good[] = {
+        {.type = CVG_VARSTRING, .max = 1},
+        {.type = CVG_VARBYTES, .max = 65535},
+        {.type = CVG_ARRAY, .element = CVG_U8, .max = 1024},
+        {.type = CVG_ARRAY, .element = CVG_BOOL, .max = 1},
+        {.type = CVG_ARRAY, .element = CVG_STRING, .element_max = 1022, .max = 1023},
+        {.type = CVG_ARRAY, .element = CVG_STRUCT, .members = many, .member_count = 64, .max = 1024},
+        {.type = CVG_STRUCT, .members = many, .member_count = 1},
+        {.type = CVG_STRUCT, .members = many, .member_count = 64},
+        {.type = CVG_U8, .members = many}, /* of no members: not looked at */
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_int_equal(compile_status(&good[i], 1, 1), CVG_OK);
+    const cvg_field bad[] = {
+        {.type = CVG_VARSTRING},
+        {.type = CVG_VARBYTES},
+        {.type = CVG_VARSTRING, .max = 1, .element = CVG_U8},
+        {.type = CVG_VARSTRING, .max = 1, .element_max = 1},
+        {.type = CVG_VARBYTES, .max = 1, .members = many, .member_count = 1},
+        {.type = CVG_U8, .members = many, .member_count = 1},
+        {.type = CVG_U8, .element = CVG_U8},
+        {.type = CVG_STRING, .max = 1, .element_max = 1},
+        {.type = CVG_ARRAY, .element = CVG_U8},
+        {.type = CVG_ARRAY, .element = CVG_U8, .max = 1025},
+        {.type = CVG_ARRAY, .max = 4},
+        {.type = CVG_ARRAY, .element = CVG_U8, .element_max = 1, .max = 4},
+        {.type = CVG_ARRAY, .element = CVG_STRING, .max = 4},
+        {.type = CVG_ARRAY, .element = CVG_VARSTRING, .element_max = 4, .max = 4},
+        {.type = CVG_ARRAY, .element = CVG_ARRAY, .element_max = 4, .max = 4},
+        {.type = CVG_ARRAY, .element = 19, .max = 4},
+        {.type = CVG_ARRAY, .element = CVG_U8, .members = many, .member_count = 1, .max = 4},
+        {.type = CVG_ARRAY, .element = CVG_STRUCT, .max = 4},
+        {.type = CVG_ARRAY, .element = CVG_STRUCT, .members = many, .max = 4},
+        {.type = CVG_ARRAY, .element = CVG_STRUCT, .members = many, .member_count = 1, .element_max = 1, .max = 4},
+        {.type = CVG_STRUCT},
+        {.type = CVG_STRUCT, .members = many},
+        {.type = CVG_STRUCT, .member_count = 1},
+        {.type = CVG_STRUCT, .members = many, .member_count = 65},
+        {.type = CVG_STRUCT, .members = many, .member_count = 1, .max = 1},
+        {.type = CVG_STRUCT, .members = many, .member_count = 1, .element = CVG_U8},
+        {.type = CVG_STRUCT, .members = &no_max, .member_count = 1},
+        {.type = CVG_STRUCT, .members = &stray_max, .member_count = 1},
+        {.type = CVG_STRUCT, .members = &nested, .member_count = 1},
+        {.type = CVG_STRUCT, .members = &variable, .member_count = 1},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const int status = compile_status(&bad[i], 1, 1);
+        if (status != CVG_E_DEFINITION) fail_msg("definition %zu: %d", i, status);
+    }
+    many[63].type = 0;
+    assert_int_equal(compile_status(&good[7], 1, 1), CVG_E_DEFINITION);
+}
+
+static void k5_the_largest_row_counts_both_zones(void **state) {
+    (void)state;
+    cvg_field fields[16];
+    for (int i = 0; i < 15; i++) fields[i] = (cvg_field){.type = CVG_VARBYTES, .max = 65535};
+    const uint32_t rest = CVG_ROW_BYTES_MAX - CVG_ROW_HEADER_BYTES - 15 * 65539;
+    fields[15] = (cvg_field){.type = CVG_VARSTRING, .max = (uint16_t)(rest - 4)};
+    cvgi_schema schema = compiled(fields, 16);
+    assert_int_equal(schema.fixed_bytes + schema.variable_bytes_max, CVG_ROW_BYTES_MAX - CVG_ROW_HEADER_BYTES);
+    fields[15].max++;
+    assert_int_equal(compile_status(fields, 16, 1), CVG_E_DEFINITION);
+    /* What would wrap in 32 bits. */
+    cvg_member wide[64];
+    for (int i = 0; i < 64; i++) wide[i] = (cvg_member){.max = 65535, .type = CVG_BYTES};
+    cvg_field huge[64];
+    for (int i = 0; i < 64; i++)
+        huge[i] =
+            (cvg_field){.type = CVG_ARRAY, .element = CVG_STRUCT, .members = wide, .member_count = 64, .max = 1024};
+    for (uint16_t count = 1; count <= 64; count++) assert_int_equal(compile_status(huge, count, 1), CVG_E_DEFINITION);
+    for (int i = 0; i < 64; i++) huge[i] = (cvg_field){.type = CVG_STRUCT, .members = wide, .member_count = 64};
+    for (uint16_t count = 1; count <= 64; count++) assert_int_equal(compile_status(huge, count, 1), CVG_E_DEFINITION);
+}
+
+static void members_without_memory(void **state) {
+    (void)state;
+    const cvg_field field = {.type = CVG_STRUCT, .members = MEMBERS, .member_count = 3};
+    allocator.fail_at = allocator.calls + 1;
+    assert_int_equal(compile_status(&field, 1, 1), CVG_E_MEMORY);
+    assert_int_equal(compile_status(&field, 1, 1), CVG_OK);
+}
+
+/* u8; varstring(5); array of 3 bools; struct of MEMBERS; varbytes(4); array of 2 structs of MEMBERS. */
+static const cvg_field MIXED[] = {
+    {.type = CVG_U8},
+    {.type = CVG_VARSTRING, .max = 5},
+    {.type = CVG_ARRAY, .element = CVG_BOOL, .max = 3},
+    {.type = CVG_STRUCT, .members = MEMBERS, .member_count = 3},
+    {.type = CVG_VARBYTES, .max = 4, .owners = 2},
+    {.type = CVG_ARRAY, .element = CVG_STRUCT, .members = MEMBERS, .member_count = 3, .max = 2},
+};
+enum { MIXED_TEXT = 1, MIXED_BOOLS = 5, MIXED_STRUCT = 9, MIXED_BLOB = 17, MIXED_STRUCTS = 21, MIXED_FIXED = 25 };
+
+/* A copy of exactly the length, so that the sanitizer sees a read behind it. */
+static void expect_mixed(const cvgi_schema *schema, const uint8_t *data, uint32_t bytes, int status, uint16_t at) {
+    uint8_t *exact = malloc(bytes == 0 ? 1 : bytes);
+    memcpy(exact, data, bytes);
+    uint16_t field = CVGI_NO_FIELD;
+    assert_int_equal(cvgi_schema_check_row(schema, exact, bytes, &field), status);
+    assert_int_equal(field, at);
+    free(exact);
+}
+
+static void k4_entries_and_lengths(void **state) {
+    (void)state;
+    cvgi_schema schema = compiled(MIXED, 6);
+    uint8_t data[256] = {0};
+    assert_int_equal(schema.fixed_bytes, MIXED_FIXED);
+    for (uint32_t bytes = 0; bytes < sizeof data; bytes++)
+        expect_mixed(&schema, data, bytes, bytes == MIXED_FIXED ? CVG_OK : CVG_E_LENGTH, CVGI_NO_FIELD);
+    cvgi_store32(data + MIXED_TEXT, 5);
+    cvgi_store32(data + MIXED_BOOLS, 3);
+    cvgi_store32(data + MIXED_BLOB, 4);
+    cvgi_store32(data + MIXED_STRUCTS, 2);
+    for (uint32_t bytes = 0; bytes < sizeof data; bytes++)
+        expect_mixed(&schema, data, bytes, bytes == MIXED_FIXED + 28 ? CVG_OK : CVG_E_LENGTH, CVGI_NO_FIELD);
+    const uint32_t at[] = {MIXED_TEXT, MIXED_BOOLS, MIXED_BLOB, MIXED_STRUCTS}, good[] = {5, 3, 4, 2};
+    const uint16_t ordinal[] = {1, 2, 4, 5};
+    for (int i = 0; i < 4; i++) {
+        const uint32_t hostile[] = {good[i] + 1, 0x10000,    0x7FFFFFFF, 0x80000000,
+                                    0xFFFFFFFF,  0xFFFFFFFB, 0x20000001, (uint32_t) - (int32_t)MIXED_FIXED};
+        for (int h = 0; h < 8; h++) {
+            cvgi_store32(data + at[i], hostile[h]);
+            for (uint32_t bytes = MIXED_FIXED; bytes < MIXED_FIXED + 60; bytes++)
+                expect_mixed(&schema, data, bytes, CVG_E_TOO_LONG, ordinal[i]);
+            expect_mixed(&schema, data, MIXED_FIXED - 1, CVG_E_LENGTH, CVGI_NO_FIELD);
+        }
+        cvgi_store32(data + at[i], good[i]);
+    }
+    cvgi_schema_free(&schema, &memory);
+}
+
+static void k4_values_in_both_zones(void **state) {
+    (void)state;
+    cvgi_schema schema = compiled(MIXED, 6);
+    enum { TEXT = MIXED_FIXED, BOOLS = TEXT + 2, BLOB = BOOLS + 3, STRUCTS = BLOB + 1, END = STRUCTS + 16 };
+    uint8_t data[END] = {0};
+    cvgi_store32(data + MIXED_TEXT, 2);
+    cvgi_store32(data + MIXED_BOOLS, 3);
+    cvgi_store32(data + MIXED_BLOB, 1);
+    cvgi_store32(data + MIXED_STRUCTS, 2);
+    memcpy(data + TEXT, "\xC3\xA9", 2);
+    data[BLOB] = 0xFF;
+    expect_mixed(&schema, data, END, CVG_OK, CVGI_NO_FIELD);
+    data[TEXT + 1] = 'x';
+    expect_mixed(&schema, data, END, CVG_E_UTF8, 1);
+    data[TEXT] = 'x';
+    data[TEXT + 1] = 0xC3; /* cut short by the next field */
+    data[BOOLS] = 0xA9;
+    expect_mixed(&schema, data, END, CVG_E_UTF8, 1);
+    data[TEXT + 1] = 'y';
+    expect_mixed(&schema, data, END, CVG_E_BOOL, 2);
+    data[BOOLS] = 1;
+    data[BOOLS + 2] = 2;
+    expect_mixed(&schema, data, END, CVG_E_BOOL, 2);
+    data[BOOLS + 2] = 1;
+    data[MIXED_STRUCT] = data[MIXED_STRUCT + 1] = 0xFF; /* a u16 is anything */
+    data[MIXED_STRUCT + 7] = 2;
+    expect_mixed(&schema, data, END, CVG_E_BOOL, 3);
+    data[MIXED_STRUCT + 7] = 1;
+    data[MIXED_STRUCT + 2] = 4;
+    expect_mixed(&schema, data, END, CVG_E_TOO_LONG, 3);
+    data[MIXED_STRUCT + 2] = 1;
+    data[MIXED_STRUCT + 4] = 0x80;
+    expect_mixed(&schema, data, END, CVG_E_UTF8, 3);
+    data[MIXED_STRUCT + 4] = 'a';
+    data[MIXED_STRUCT + 6] = 'b';
+    expect_mixed(&schema, data, END, CVG_E_PADDING, 3);
+    data[MIXED_STRUCT + 6] = 0;
+    for (int element = 0; element < 2; element++) {
+        uint8_t *value = data + STRUCTS + 8 * element;
+        value[2] = 0xFF;
+        value[3] = 0xFF;
+        expect_mixed(&schema, data, END, CVG_E_TOO_LONG, 5);
+        value[2] = value[3] = 0;
+        value[5] = 1;
+        expect_mixed(&schema, data, END, CVG_E_PADDING, 5);
+        value[5] = 0;
+        value[7] = 255;
+        expect_mixed(&schema, data, END, CVG_E_BOOL, 5);
+        value[7] = 1;
+    }
+    expect_mixed(&schema, data, END, CVG_OK, CVGI_NO_FIELD);
+    cvgi_schema_free(&schema, &memory);
+}
+
+static void k4_patches_in_both_zones(void **state) {
+    (void)state;
+    cvgi_schema schema = compiled(MIXED, 6);
+    uint8_t data[64] = {0};
+    /* fields 0, 1, 2 and 4: a u8, then three entries, then their bytes */
+    const uint64_t mask = 1 | 2 | 4 | 16;
+    cvgi_store32(data + 1, 3);
+    cvgi_store32(data + 5, 1);
+    cvgi_store32(data + 9, 2);
+    memcpy(data + 13, "abc\x01\xFF\xFF", 6);
+    expect_patch(&schema, 1, mask, data, 19, CVG_OK, CVGI_NO_FIELD);
+    expect_patch(&schema, 1, mask, data, 18, CVG_E_LENGTH, CVGI_NO_FIELD);
+    expect_patch(&schema, 1, mask, data, 20, CVG_E_LENGTH, CVGI_NO_FIELD);
+    expect_patch(&schema, 1, mask, data, 12, CVG_E_LENGTH, CVGI_NO_FIELD);
+    expect_patch(&schema, 0, mask, data, 19, CVG_E_NOT_OWNER, 4);
+    expect_patch(&schema, 0, mask & ~16ull, data, 17, CVG_E_LENGTH, CVGI_NO_FIELD);
+    data[16] = 2;
+    expect_patch(&schema, 0, mask, data, 19, CVG_E_BOOL, 2);
+    data[16] = 1;
+    data[15] = 0xE0;
+    expect_patch(&schema, 1, mask, data, 19, CVG_E_UTF8, 1);
+    cvgi_store32(data + 9, 0xFFFFFFFF);
+    expect_patch(&schema, 1, mask, data, 19, CVG_E_TOO_LONG, 4); /* entries come before values */
+    expect_patch(&schema, 1, mask | 64, data, 19, CVG_E_MASK, 6);
+    expect_patch(&schema, 1, 1 | 8, (uint8_t[9]){7, 1, 2, 3, 0, 'a', 'b', 'c', 1}, 9, CVG_OK, CVGI_NO_FIELD);
+    expect_patch(&schema, 1, 1 | 8, (uint8_t[9]){7, 1, 2, 3, 0, 'a', 'b', 'c', 2}, 9, CVG_E_BOOL, 3);
+    cvgi_schema_free(&schema, &memory);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- UTF-8 */
 
 /* From the definition: decode, then look at the number and at the shortest form. 0: not one whole character. */
@@ -248,6 +509,7 @@ static void k4_utf8_at_every_place_of_a_word(void **state) {
 }
 
 int main(void) {
+    memory = test_memory(&allocator);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(k3_fields_are_packed_in_ordinal_order),
         cmocka_unit_test(k5_limits_of_a_definition),
@@ -255,6 +517,13 @@ int main(void) {
         cmocka_unit_test(w5_owners_become_the_fields_a_source_may_write),
         cmocka_unit_test(k4_row_values),
         cmocka_unit_test(k4_patch_values),
+        cmocka_unit_test(k3_variable_fields_have_an_entry_and_structs_are_packed),
+        cmocka_unit_test(k5_limits_of_variable_fields),
+        cmocka_unit_test(k5_the_largest_row_counts_both_zones),
+        cmocka_unit_test(members_without_memory),
+        cmocka_unit_test(k4_entries_and_lengths),
+        cmocka_unit_test(k4_values_in_both_zones),
+        cmocka_unit_test(k4_patches_in_both_zones),
         cmocka_unit_test(k4_utf8_against_the_definition),
         cmocka_unit_test(k4_utf8_at_every_place_of_a_word),
     };

@@ -18,8 +18,8 @@ static void expect_change(const cvg_batch *batch, size_t index, uint64_t entity,
     assert_int_equal(change.version, version);
     assert_int_equal(change.changed, changed);
     assert_int_equal(change.source_set, set);
-    assert_int_equal(change.data == NULL, what == CVG_DELETED);
-    assert_int_equal(change.previous == NULL, what == CVG_CREATED);
+    assert_int_equal(change.data.fixed == NULL, what == CVG_DELETED);
+    assert_int_equal(change.previous.fixed == NULL, what == CVG_CREATED);
     assert_int_equal(change.reason, what == CVG_DELETED ? CVG_REASON_RETRACT : 0);
 }
 
@@ -38,8 +38,8 @@ static void the_life_of_an_entity(void **state) {
     do_assert(engine, 0, 1, (values){.a = 1, .b = 9, .c = 4});
     batch = do_seal(engine);
     expect_change(batch, 0, 1, CVG_UPDATED, 2, B | C, 1);
-    assert_int_equal(unpack(change_at(batch, 0).previous).b, 2);
-    assert_int_equal(unpack(change_at(batch, 0).data).b, 9);
+    assert_int_equal(unpack(change_at(batch, 0).previous.fixed).b, 2);
+    assert_int_equal(unpack(change_at(batch, 0).data.fixed).b, 9);
     cvg_install(engine, batch);
 
     do_patch(engine, 5, 1, 0, NULL, 0); /* W8: only the source set */
@@ -57,12 +57,12 @@ static void the_life_of_an_entity(void **state) {
     do_retract(engine, 5, 1);
     batch = do_seal(engine);
     expect_change(batch, 0, 1, CVG_DELETED, 4, 0, 0);
-    assert_int_equal(unpack(change_at(batch, 0).previous).b, 9);
+    assert_int_equal(unpack(change_at(batch, 0).previous.fixed).b, 9);
     cvg_install(engine, batch);
     cvg_row row = get(engine, 1);
     assert_int_equal(row.presence, CVG_TOMBSTONE);
     assert_int_equal(row.version, 4);
-    assert_null(row.data);
+    assert_null(row.data.fixed);
 
     do_patch(engine, 0, 1, D, (uint8_t[]){9}, 1); /* not its field */
     do_patch(engine, 2, 1, D, (uint8_t[]){9}, 1);
@@ -168,8 +168,8 @@ static void f2_the_next_window_fills_on_top_of_a_sealed_batch(void **state) {
     assert_int_equal(cvg_seal(engine, &other), CVG_E_SEALED);
     /* The batch has not changed meanwhile, nor what queries see. */
     expect_change(batch, 0, 1, CVG_UPDATED, 2, A, 1);
-    assert_int_equal(unpack(change_at(batch, 0).data).b, 0);
-    assert_int_equal(unpack(change_at(batch, 0).previous).a, 1);
+    assert_int_equal(unpack(change_at(batch, 0).data.fixed).b, 0);
+    assert_int_equal(unpack(change_at(batch, 0).previous.fixed).a, 1);
     expect_change(batch, 1, 2, CVG_DELETED, 2, 0, 0);
     expect_change(batch, 2, 3, CVG_UPDATED, 2, A, 1);
     expect_change(batch, 3, 5, CVG_CREATED, 1, ALL, 1);
@@ -226,7 +226,7 @@ static void large_windows_of_odd_rows(void **state) {
     for (int way = 0; way < 2; way++) {
         const cvg_field field = {.type = CVG_BYTES, .max = lengths[way]};
         cvg_engine *engine = make_engine_with(NULL, &(cvg_definition){&field, 1, 1}, 0);
-        uint32_t bytes = cvg_kind_data_bytes(engine, KIND);
+        uint32_t bytes = cvg_kind_fixed_bytes(engine, KIND);
         uint8_t *data = calloc(1, bytes), id[CVG_ID_BYTES];
         cvgi_store16(data, lengths[way]);
         for (uint64_t round = 1; round <= 3; round++) {
@@ -240,11 +240,11 @@ static void large_windows_of_odd_rows(void **state) {
             const cvg_batch *batch = do_seal(engine);
             assert_int_equal(cvg_batch_changes(batch, KIND), round == 1 ? counts[way] : counts[way] - 1);
             for (size_t i = 0; i < cvg_batch_changes(batch, KIND); i++)
-                assert_int_equal(cvgi_load64(change_at(batch, i).data + bytes - 8), (i + (round > 1)) * round);
+                assert_int_equal(cvgi_load64(change_at(batch, i).data.fixed + bytes - 8), (i + (round > 1)) * round);
             cvg_install(engine, batch);
         }
         for (uint64_t i = 0; i < counts[way]; i++)
-            assert_int_equal(cvgi_load64(get(engine, i).data + bytes - 8), i * 3);
+            assert_int_equal(cvgi_load64(get(engine, i).data.fixed + bytes - 8), i * 3);
         cvg_stats before = stats_of(engine);
         assert_int_equal(before.pending_bytes, 0);
         assert_true(before.memory_bytes < 4 * counts[way] * (bytes + 4096));

@@ -139,8 +139,10 @@ static void expect_alive(const cvg_engine *engine, uint64_t entity, uint64_t ver
     assert_int_equal(row.presence, CVG_ALIVE);
     assert_int_equal(row.version, version);
     assert_int_equal(row.source_set, set);
-    assert_int_equal(row.data_bytes, ROW_BYTES);
-    values is = unpack(row.data);
+    assert_int_equal(row.data.fixed_bytes, ROW_BYTES);
+    assert_int_equal(row.data.variable_bytes, 0);
+    assert_null(row.data.variable);
+    values is = unpack(row.data.fixed);
     assert_int_equal(is.a, v.a);
     assert_int_equal(is.b, v.b);
     assert_int_equal(is.c, v.c);

@@ -172,12 +172,12 @@ enum Sample {
         fields: [FieldDefinition(name: "level", type: .u32), FieldDefinition(name: "label", type: .string, max: 8)])
 
     static func state(
-        _ id: EntityID, version: UInt64 = 1, type: UInt8 = 1, data: [UInt8] = row(0)
+        _ id: EntityID, version: UInt64 = 1, type: UInt8 = 1, data: [UInt8] = row(0), fixedBytes: Int? = nil
     ) -> [UInt8] {
         var payload: [UInt8] = [1, 0, 1, 0, type, 0, 1, 0]
         id.withBytes { payload += $0 }
         for number in [version, 1, 3] { payload += bytes(number, 8) }
-        payload += bytes(UInt64(data.count), 4) + bytes(UInt64(data.count), 4) + data
+        payload += bytes(UInt64(fixedBytes ?? data.count), 4) + bytes(UInt64(data.count), 4) + data
         return header(.state, payload.count) + payload
     }
 

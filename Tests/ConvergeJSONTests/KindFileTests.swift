@@ -45,7 +45,7 @@ import Testing
             (
                 #"{ "name": "b", "type": "integer" }"#,
                 "fields[1].type: 'integer' is not known: use one of u8, u16, u32, u64, u128, i8, i16, i32, i64, f32, f64, bool, "
-                    + "string, bytes"
+                    + "string, bytes, varstring, varbytes, array, struct"
             ),
             (#"{ "type": "u8" }"#, #"fields[1] has no "name": add one"#),
             (#"{ "name": "b" }"#, #"fields[1] has no "type": add one"#),
@@ -73,7 +73,7 @@ import Testing
             (#"{ "name": "b", "typ": "u8" }"#, "fields[1]: unknown key 'typ'; did you mean 'type'?"),
             (
                 #"{ "name": "b", "comment": "" }"#,
-                "fields[1]: unknown key 'comment': use one of name, type, max, owners, on_retract"
+                "fields[1]: unknown key 'comment': use one of name, type, max, owners, on_retract, element, fields"
             ),
             (#"{ "name": "b", "name": "c" }"#, "the key 'name' is there twice: keep one of them"),
             (#"{ "name": "a", "type": "u8" }"#, "the name 'a' is used by two fields: every field needs its own"),
@@ -104,20 +104,120 @@ import Testing
                 "fields[1].on_retract: 'cleer' is not known; did you mean 'clear'?"
             ),
             (
-                #"{ "name": "b", "type": "varstring", "max": 3 }"#,
-                "field 'b': varstring is not available yet: use string with a max"
+                #"{ "name": "b", "type": "varstring" }"#,
+                "field 'b' (varstring) needs a max of 1 to 65,535 bytes; it has none"
             ),
             (
-                #"{ "name": "b", "element": { "type": "u8" }, "type": "array", "max": 3 }"#,
-                "field 'b': array is not available yet: use one field for each element, or bytes with a max"
+                #"{ "name": "b", "type": "varbytes", "max": 70000 }"#,
+                "fields[1].max: takes a whole number of bytes, 1 to 65,535; 70000 was given"
             ),
+            (
+                #"{ "name": "b", "max": 1025, "type": "array", "element": { "type": "u8" } }"#,
+                "fields[1].max: takes a whole number of elements, 1 to 1,024; 1025 was given"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "element": { "type": "u8" } }"#,
+                "field 'b' (array) needs a max of 1 to 1,024 elements; it has none"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3 }"#,
+                "field 'b' is an array without an element: give it the type of one"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": "u8" }"#,
+                "fields[1].element: takes an object, not a string"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": {} }"#,
+                #"fields[1].element has no "type": add one"#
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "u31" } }"#,
+                "fields[1].element.type: 'u31' is not known; did you mean 'u32'?"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "number" } }"#,
+                "fields[1].element.type: 'number' is not known: use one of u8, u16, u32, u64, u128, i8, i16, i32, i64, f32, "
+                    + "f64, bool, string, bytes, struct"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "varstring", "max": 3 } }"#,
+                "the elements of field 'b' are varstring: use a scalar, string, bytes or struct"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "string" } }"#,
+                "field 'b[]' (string) needs a max of 1 to 65,535 bytes; it has none"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "string", "max": 0 } }"#,
+                "fields[1].element.max: takes a whole number of bytes, 1 to 65,535; 0 was given"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "typ": "u8" } }"#,
+                "fields[1].element: unknown key 'typ'; did you mean 'type'?"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "u8", "name": "c" } }"#,
+                "fields[1].element: unknown key 'name': use one of type, max, fields"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "struct" } }"#,
+                "field 'b[]' is a struct without fields: give it 1 to 64"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "u8", "fields": [{"name":"x","type":"u8"}] } }"#,
+                "field 'b[]' is a u8 and takes no fields of its own: leave them out"
+            ),
+            (
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "struct" }, "fields": [] }"#,
+                "fields[1].fields: the fields of an array's struct stand in its \"element\": move them there"
+            ),
+            (#"{ "name": "b", "type": "struct" }"#, "field 'b' is a struct without fields: give it 1 to 64"),
             (
                 #"{ "name": "b", "type": "struct", "fields": [] }"#,
-                "field 'b': struct is not available yet: make its members fields of the kind"
+                "field 'b' is a struct without fields: give it 1 to 64"
+            ),
+            (#"{ "name": "b", "type": "struct", "fields": {} }"#, "fields[1].fields: takes an array, not an object"),
+            (
+                #"{ "name": "b", "type": "struct", "fields": [7] }"#,
+                "fields[1].fields[0]: takes an object, not a number"
             ),
             (
-                #"{ "name": "b", "type": "u8", "element": {} }"#,
-                "fields[1]: unknown key 'element': use one of name, type, max, owners, on_retract"
+                #"{ "name": "b", "type": "struct", "fields": [{"name":"x","type":"u8"},{"type":"u8"}] }"#,
+                #"fields[1].fields[1] has no "name": add one"#
+            ),
+            (
+                #"{ "name": "b", "type": "struct", "fields": [{"name":"x"}] }"#,
+                #"fields[1].fields[0] has no "type": add one"#
+            ),
+            (
+                #"{ "name": "b", "type": "struct", "fields": [{"name":"x","type":"f65"}] }"#,
+                "fields[1].fields[0].type: 'f65' is not known; did you mean 'f64'?"
+            ),
+            (
+                #"{ "name": "b", "type": "struct", "fields": [{"name":"x","type":"array","max":3}] }"#,
+                "field 'b.x' is an array, which a struct cannot hold: use a scalar, string or bytes, or make it a field of the "
+                    + "kind"
+            ),
+            (
+                #"{ "name": "b", "type": "struct", "fields": [{"name":"x","type":"bytes"}] }"#,
+                "field 'b.x' (bytes) needs a max of 1 to 65,535 bytes; it has none"
+            ),
+            (
+                #"{ "name": "b", "type": "struct", "fields": [{"name":"x","type":"u8","owners":[1]}] }"#,
+                "fields[1].fields[0]: unknown key 'owners': use one of name, type, max"
+            ),
+            (
+                #"{ "name": "b", "type": "struct", "fields": [{"name":"x","type":"u8"},{"name":"x","type":"u8"}] }"#,
+                "field 'b': the name 'x' is used twice: every field needs its own"
+            ),
+            (
+                #"{ "name": "b", "type": "u8", "element": { "type": "u8" } }"#,
+                "field 'b' is a u8 and takes no element: leave it out"
+            ),
+            (
+                #"{ "name": "b", "type": "u8", "fields": [{"name":"x","type":"u8"}] }"#,
+                "field 'b' is a u8 and takes no fields of its own: leave them out"
             ),
         ])
     func errorsInLine3(_ line: String, _ sentence: String) { #expect(errorInLine3(line) == sentence) }
@@ -128,6 +228,63 @@ import Testing
         #expect(error(text) == "k.json:6: the field's name '9' must begin with a letter or _")
         let withoutMax = "{\"name\": \"K\", \"fields\": [{\n\"name\": \"a\",\n\"type\": \"bytes\" } ] }"
         #expect(error(withoutMax) == "k.json:3: field 'a' (bytes) needs a max of 1 to 65,535 bytes; it has none")
+    }
+
+    /// A part of a struct or of an element is named with its own line.
+    @Test func theLineIsThatOfTheInnerValue() {
+        let text = """
+            {"name": "K", "fields": [
+            { "name": "a", "type": "array", "max": 3,
+              "element": {
+                "type": "struct",
+                "fields": [
+                  { "name": "x", "type": "u8" },
+                  { "name": "y",
+                    "type": "bytes" } ] } } ] }
+            """
+        #expect(error(text) == "k.json:8: field 'a[].y' (bytes) needs a max of 1 to 65,535 bytes; it has none")
+        #expect(
+            error(text.replacing(#""bytes""#, with: #""u8", "max": 4"#))
+                == "k.json:8: field 'a[].y' is a u8 and takes no max: leave it out")
+        #expect(
+            error(text.replacing(#""name": "y""#, with: #""name": "x""#))
+                == "k.json:7: field 'a[]': the name 'x' is used twice: every field needs its own")
+        let empty = text.split(separator: "\n").prefix(4).joined(separator: "\n") + " \n\"fields\": [] } } ] }"
+        #expect(error(empty) == "k.json:5: field 'a[]' is a struct without fields: give it 1 to 64")
+    }
+
+    @Test func nestedKindsAreRead() throws {
+        let text = """
+            { "name": "Ship", "fields": [
+              { "name": "note", "type": "varstring", "max": 4000 },
+              { "name": "blob", "type": "varbytes", "max": 65535, "owners": [3] },
+              { "name": "position", "type": "struct", "fields": [{ "name": "lat", "type": "f64" }, { "name": "port", "type": "string", "max": 4 }] },
+              { "name": "alerts", "type": "array", "max": 8, "element": { "type": "u32" } },
+              { "name": "tags", "type": "array", "max": 8, "element": { "type": "string", "max": 6 } },
+              { "name": "route", "type": "array", "max": 1024, "element": { "type": "struct", "fields": [{ "name": "eta", "type": "u64" }] } }
+            ] }
+            """
+        let expected = KindDefinition(
+            name: "Ship",
+            fields: [
+                FieldDefinition(name: "note", type: .varstring, max: 4_000),
+                FieldDefinition(name: "blob", type: .varbytes, max: 65_535, owners: 8),
+                FieldDefinition(
+                    name: "position", type: .structure,
+                    members: [
+                        MemberDefinition(name: "lat", type: .f64),
+                        MemberDefinition(name: "port", type: .string, max: 4),
+                    ]),
+                FieldDefinition(name: "alerts", type: .array, max: 8, element: .u32),
+                FieldDefinition(name: "tags", type: .array, max: 8, element: .string, elementMax: 6),
+                FieldDefinition(
+                    name: "route", type: .array, max: 1_024, element: .structure,
+                    members: [MemberDefinition(name: "eta", type: .u64)]),
+            ])
+        #expect(try KindFile.parse(Array(text.utf8), file: "k.json") == expected)
+        let lines = KindFile.render(expected).split(separator: "\n")
+        #expect(lines[6] == "  " + text.split(separator: "\n")[3])
+        #expect(try KindFile.parse(Array(KindFile.render(expected).utf8), file: "k.json") == expected)
     }
 
     @Test(arguments: [
@@ -194,13 +351,24 @@ import Testing
     @Test(arguments: UInt64(1)...100)
     func renderedKindsParseBack(_ seed: UInt64) throws {
         var random = SplitMix(state: seed)
-        let types = FieldType.allCases.filter(\.isAvailable)
+        func max(_ type: FieldType) -> Int { type.hasMax ? Int.random(in: 1...20, using: &random) : 0 }
         let fields = (0..<Int.random(in: 1...64, using: &random)).map { ordinal in
-            let type = types.randomElement(using: &random)!
-            return FieldDefinition(
-                name: "f.\(ordinal)", type: type, max: type.hasMax ? Int.random(in: 1...999, using: &random) : 0,
+            let type = FieldType.allCases.randomElement(using: &random)!
+            var field = FieldDefinition(
+                name: "f.\(ordinal)", type: type, max: max(type),
                 owners: Bool.random(using: &random) ? random.next() : 0,
                 onRetract: OnRetract.allCases.randomElement(using: &random)!)
+            if type == .array {
+                field.element = FieldType.allCases.filter(\.isElement).randomElement(using: &random)!
+                field.elementMax = max(field.element!)
+            }
+            if type == .structure || field.element == .structure {
+                field.members = (0..<Int.random(in: 1...5, using: &random)).map { index in
+                    let type = FieldType.allCases.filter(\.isInline).randomElement(using: &random)!
+                    return MemberDefinition(name: "m\(index)", type: type, max: max(type))
+                }
+            }
+            return field
         }
         let kind = KindDefinition(
             name: "convergedb_x", durability: Durability.allCases.randomElement(using: &random)!, fields: fields)

@@ -2,10 +2,8 @@ import ConvergeSchema
 import Testing
 
 @Suite struct DefinitionRuleTests {
-    @Test func everyAvailableTypeAndLimitIsAccepted() throws {
-        let fields = FieldType.allCases.filter(\.isAvailable).map {
-            field($0.name, $0, max: $0.hasMax ? SchemaLimits.valueBytes : 0)
-        }
+    @Test func everyTypeAndLimitIsAccepted() throws {
+        let fields = FieldType.allCases.map { anyField($0, max: $0 == .array ? 1_024 : SchemaLimits.valueBytes) }
         try KindDefinition(name: "All", durability: .ephemeral, fields: fields).validate()
         let name = "a" + String(repeating: "9", count: 63)
         try KindDefinition(name: name, fields: [field("_-.aZ09", .bool), field(name, .u8)]).validate()
@@ -56,15 +54,86 @@ import Testing
     }
 
     @Test(arguments: [
-        (FieldType.varstring, "field 'a': varstring is not available yet: use string with a max"),
-        (.varbytes, "field 'a': varbytes is not available yet: use bytes with a max"),
-        (.array, "field 'a': array is not available yet: use one field for each element, or bytes with a max"),
-        (.structure, "field 'a': struct is not available yet: make its members fields of the kind"),
+        (field("a", .varstring), "field 'a' (varstring) needs a max of 1 to 65,535 bytes; it has none"),
+        (field("a", .varbytes, max: 65_536), "field 'a' (varbytes) needs a max of 1 to 65,535 bytes; 65536 was given"),
+        (array("a", max: 0, .u8), "field 'a' (array) needs a max of 1 to 1,024 elements; it has none"),
+        (array("a", max: 1_025, .u8), "field 'a' (array) needs a max of 1 to 1,024 elements; 1025 was given"),
+        (field("a", .array, max: 3), "field 'a' is an array without an element: give it the type of one"),
+        (
+            array("a", max: 3, .varstring, elementMax: 9),
+            "the elements of field 'a' are varstring: use a scalar, string, bytes or struct"
+        ),
+        (array("a", max: 3, .array), "the elements of field 'a' are array: use a scalar, string, bytes or struct"),
+        (array("a", max: 3, .string), "field 'a[]' (string) needs a max of 1 to 65,535 bytes; it has none"),
+        (array("a", max: 3, .u8, elementMax: 2), "field 'a[]' is a u8 and takes no max: leave it out"),
+        (array("a", max: 3, .structure), "field 'a[]' is a struct without fields: give it 1 to 64"),
+        (
+            array("a", max: 3, .u8, [member("m", .u8)]),
+            "field 'a[]' is a u8 and takes no fields of its own: leave them out"
+        ),
+        (
+            array("a", max: 3, .structure, [member("m", .bytes)]),
+            "field 'a[].m' (bytes) needs a max of 1 to 65,535 bytes; it has none"
+        ),
+        (structure("a"), "field 'a' is a struct without fields: give it 1 to 64"),
+        (structure("a", member("", .u8)), "field 'a': the name '' is empty: names have 1 to 64 bytes"),
+        (structure("a", member("1", .u8)), "field 'a': the name '1' must begin with a letter or _"),
+        (
+            structure("a", member("m", .u8), member("m", .u8)),
+            "field 'a': the name 'm' is used twice: every field needs its own"
+        ),
+        (
+            structure("a", member("m", .structure)),
+            "field 'a.m' is a struct, which a struct cannot hold: use a scalar, string or bytes, or make it a field of the kind"
+        ),
+        (
+            structure("a", member("m", .varstring, max: 4)),
+            "field 'a.m' is a varstring, which a struct cannot hold: use a scalar, string or bytes, or make it a field of "
+                + "the kind"
+        ),
+        (structure("a", member("m", .i8, max: 4)), "field 'a.m' is an i8 and takes no max: leave it out"),
+        (
+            FieldDefinition(name: "a", type: .structure, max: 4, members: [member("m", .u8)]),
+            "field 'a' is a struct and takes no max: leave it out"
+        ),
+        (
+            FieldDefinition(name: "a", type: .u8, element: .u8),
+            "field 'a' is a u8 and takes no element: leave it out"
+        ),
+        (
+            FieldDefinition(name: "a", type: .string, max: 3, members: [member("m", .u8)]),
+            "field 'a' is a string and takes no fields of its own: leave them out"
+        ),
     ])
-    func typesNotAvailableYet(_ type: FieldType, _ sentence: String) {
-        let error = refusal(kind(field("a", type, max: 8)).validate)
+    func invalidFields(_ field: FieldDefinition, _ sentence: String) {
+        let error = refusal(kind(field).validate)
         #expect(error?.description == sentence)
-        #expect(error?.code == .unsupported)
+        #expect(error?.code == .invalidDefinition)
+        #expect(error?.field == "a")
+    }
+
+    @Test func the65thMemberIsNamed() {
+        let members = (1...65).map { member("m\($0)", .u8) }
+        let error = refusal(kind(FieldDefinition(name: "a", type: .structure, members: members)).validate)
+        #expect(error?.code == .limitReached)
+        #expect(error?.description == "field 'a': a struct has at most 64 fields; 'm65' would be the 65th")
+        #expect(error?.member == 64)
+    }
+
+    /// 50 of header, the entries, and every variable field at its longest (K5).
+    @Test func variableFieldsCountInFull() throws {
+        let fields = (0..<15).map { field("big\($0)", .varbytes, max: 65_535) }
+        let rest = 1_048_576 - 50 - 15 * 65_539 - 4
+        try KindDefinition(name: "K", fields: fields + [field("rest", .varstring, max: rest)]).validate()
+        let error = refusal(
+            KindDefinition(name: "K", fields: fields + [field("rest", .varstring, max: rest + 1)]).validate)
+        #expect(error?.code == .limitReached)
+        #expect(
+            error?.description
+                == "field 'rest' makes the largest row 1,048,577 bytes; the limit is 1,048,576 (50 of header and the "
+                + "data): use a smaller max")
+        #expect(refusal(kind(array("a", max: 1_024, .bytes, elementMax: 1_021)).validate) == nil)
+        #expect(refusal(kind(array("a", max: 1_024, .bytes, elementMax: 1_022)).validate)?.code == .limitReached)
     }
 
     @Test func eventStreamsAreNotAvailableYet() {
@@ -85,7 +154,7 @@ import Testing
         var fields = (0..<15).map { field("big\($0)", .bytes, max: 65_535) }
         fields.append(field("rest", .string, max: 1_048_576 - 50 - 15 * 65_537 - 2))
         try KindDefinition(name: "K", fields: fields).validate()
-        #expect(try KindLayout(KindDefinition(name: "K", fields: fields)).rowBytes == 1_048_526)
+        #expect(try KindLayout(KindDefinition(name: "K", fields: fields)).fixedBytes == 1_048_526)
         fields.append(field("more", .u8))
         let error = refusal(KindDefinition(name: "K", fields: fields).validate)
         #expect(error?.code == .limitReached)

@@ -71,7 +71,7 @@ import Testing
             #expect(try registry.register(older) == (1, false))
         }
         #expect(registry[1]?.definition == flight)
-        #expect(registry[1]?.layout.rowBytes == 17)
+        #expect(registry[1]?.layout.fixedBytes == 17)
     }
 
     @Test func theFirstDifferenceIsNamed_K1() throws {
@@ -95,6 +95,41 @@ import Testing
                 $0.fields[0].max = 13
                 $0.fields[1].type = .u16
             } == "field 'status' differs: max 12 -> 13")
+    }
+
+    @Test func differencesInsideOfAFieldAreNamed_K1() throws {
+        let given = KindDefinition(
+            name: "K",
+            fields: [
+                array("list", max: 4, .u16), array("names", max: 2, .string, elementMax: 5),
+                structure("at", member("lat", .f64), member("port", .string, max: 3)),
+                array("legs", max: 3, .structure, [member("x", .f32)]),
+            ])
+        func difference(_ change: (inout [FieldDefinition]) -> Void) throws -> String? {
+            var registry = KindRegistry()
+            _ = try registry.register(given)
+            #expect(try registry.register(given) == (1, false))
+            var changed = given
+            change(&changed.fields)
+            let error = refusal { () throws(SchemaError) in _ = try registry.register(changed) }
+            #expect(error?.code == .schemaConflict)
+            return error?.description.split(separator: ". A registered").first.map {
+                String($0.dropFirst("kind 'K' is registered with another shape: ".count))
+            }
+        }
+        #expect(try difference { $0[0].element = .i16 } == "field 'list' differs: element u16 -> i16")
+        #expect(try difference { $0[0].max = 5 } == "field 'list' differs: max 4 -> 5")
+        #expect(try difference { $0[1].elementMax = 6 } == "field 'names' differs: max of an element 5 -> 6")
+        #expect(try difference { $0[2].members[0].type = .f32 } == "field 'at.lat' differs: type f64 -> f32")
+        #expect(try difference { $0[2].members[1].max = 4 } == "field 'at.port' differs: max 3 -> 4")
+        #expect(
+            try difference { $0[2].members.append(member("n", .u8)) }
+                == "field 'at' differs: its fields (lat, port) -> (lat, port, n)")
+        #expect(
+            try difference { $0[2].members.swapAt(0, 1) } == "field 'at' differs: its fields (lat, port) -> (port, lat)"
+        )
+        #expect(try difference { $0[3].members[0].name = "y" } == "field 'legs[]' differs: its fields (x) -> (y)")
+        #expect(try difference { $0[3].members[0].type = .u8 } == "field 'legs[].x' differs: type f32 -> u8")
     }
 
     @Test func fieldsCannotBeAddedYet_K1() throws {

@@ -8,7 +8,7 @@ import Testing
     }
 
     @Test func limitsOfIntegersFitAndTheNextDoesNot() throws {
-        for type in FieldType.allCases where type.isAvailable {
+        for type in FieldType.allCases {
             if let max = type.unsignedMax {
                 #expect(try error(type, .unsigned(max)) == nil)
                 #expect(try error(type, .unsigned(0)) == nil)
@@ -97,10 +97,60 @@ import Testing
         }
     }
 
-    @Test func zeroIsWhatAnEmptyRowHolds() throws {
-        let types = FieldType.allCases.filter(\.isAvailable)
+    @Test func valuesInsideOfFieldsAreNamedByTheirPath() throws {
         let layout = try KindLayout(
-            KindDefinition(name: "K", fields: types.map { field($0.name, $0, max: $0.hasMax ? 4 : 0) }))
-        #expect(try layout.decodeRow(layout.encodeRow([])) == types.map(Value.zero(of:)))
+            kind(
+                field("note", .varstring, max: 3), field("raw", .varbytes, max: 2), array("list", max: 2, .i8),
+                structure("at", member("lat", .f64), member("port", .string, max: 3)),
+                array("legs", max: 2, .structure, [member("x", .u8), member("tag", .bytes, max: 1)])))
+        let cases: [(String, Value, String)] = [
+            ("note", .string("abé"), "field 'note' takes a varstring of at most 3 bytes; the value given has 4"),
+            ("note", .bytes([]), "field 'note' takes a varstring of at most 3 bytes, not bytes"),
+            ("raw", .bytes([1, 2, 3]), "field 'raw' takes varbytes, at most 2; the value given has 3"),
+            ("raw", .string(""), "field 'raw' takes varbytes, at most 2, not a string"),
+            (
+                "list", .array([.signed(0), .signed(0), .signed(0)]),
+                "field 'list' takes an array of i8, at most 2 elements; the value given has 3"
+            ),
+            ("list", .signed(1), "field 'list' takes an array of i8, at most 2 elements, not an integer"),
+            ("list", .array([.signed(1), .signed(128)]), "field 'list[1]' takes an i8 (-128…127); 128 does not fit"),
+            ("list", .array([.array([])]), "field 'list[0]' takes an i8 (-128…127), not an array"),
+            ("at", .bool(true), "field 'at' takes a struct (lat, port), not a bool"),
+            ("at", .structure(["latt": .float(1)]), "field 'at' has no member 'latt'; did you mean 'lat'?"),
+            (
+                "at", .structure(["lat": .string("1")]),
+                "field 'at.lat' takes an f64 (up to ±1.7976931348623157e+308), not a string"
+            ),
+            (
+                "at", .structure(["port": .string("Kiel")]),
+                "field 'at.port' takes a string of at most 3 bytes; the value given has 4"
+            ),
+            ("legs", .array([.unsigned(1)]), "field 'legs[0]' takes a struct (x, tag), not an integer"),
+            (
+                "legs", .array([.structure([:]), .structure(["x": .unsigned(256)])]),
+                "field 'legs[1].x' takes a u8 (0…255); 256 does not fit"
+            ),
+            (
+                "legs", .array([.structure(["tag": .bytes([1, 2])])]),
+                "field 'legs[0].tag' takes bytes, at most 1; the value given has 2"
+            ),
+            ("legs", .array([.structure(["y": .unsigned(1)])]), "field 'legs[0]' has no member 'y'; did you mean 'x'?"),
+        ]
+        for (name, value, sentence) in cases {
+            for error in [
+                refusal { () throws(SchemaError) in _ = try layout.encodeRow([(name, value)]) },
+                refusal { () throws(SchemaError) in _ = try layout.encodePatch([(name, value)]) },
+            ] {
+                #expect(error?.description == sentence)
+                #expect(error?.field == name)
+            }
+        }
+        #expect(try layout.encodeRow([("list", .array([.unsigned(1), .signed(-1)]))]).suffix(2) == [1, 0xFF])
+    }
+
+    @Test func zeroIsWhatAnEmptyRowHolds() throws {
+        let fields = FieldType.allCases.map { anyField($0) }
+        let layout = try KindLayout(KindDefinition(name: "K", fields: fields))
+        #expect(try layout.decodeRow(layout.encodeRow([])) == fields.map(Value.zero(of:)))
     }
 }

@@ -198,7 +198,7 @@ import Testing
                 $0.endBatch()
             }
             // The second item's opcode.
-            batch[FrameHeader.bytes + 8 + 1 + 40 + Gauge.layout.rowBytes] = 0x70
+            batch[FrameHeader.bytes + 8 + 1 + 40 + Gauge.layout.fixedBytes] = 0x70
             try client.send(batch)
             let error = try client.expectError(.malformedMessage, "BATCH item 2 of 2")
             #expect(error.write == 1)

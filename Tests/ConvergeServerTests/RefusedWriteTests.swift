@@ -24,7 +24,7 @@ import Testing
             words: ["901", "CREATE_KIND"]),
         Bad(
             testDescription: "short", frame: { Frames.assert($0, id("x"), [1, 2]) }, code: .wrongLength,
-            words: ["'Gauge'", "2 bytes", "exactly \(Gauge.layout.rowBytes)"]),
+            words: ["'Gauge'", "2 bytes", "exactly \(Gauge.layout.fixedBytes)"]),
         Bad(
             testDescription: "long", frame: { Frames.assert($0, id("x"), Gauge.row() + [0]) }, code: .wrongLength,
             words: ["'Gauge'"]),

@@ -12,13 +12,23 @@
  * What it does not do. No system call, clock, thread or stdio: memory comes from the allocator in the options, time and
  * seeds are values. The same calls in the same order give the same bytes.
  *
- * Threads. One engine is used by one thread at a time. Segments alone may be retained and released from any thread.
+ * Threads. One engine is used by one thread at a time. There is no global state: engines are independent of each other.
+ * Segments alone may be retained and released, and the bytes of a slice read, on any thread.
  *
  * Ownership. Pointers handed in (operations and all they point to) are read during the call and never kept. Pointers
- * handed out say how long they live. Nothing points into a row across a call that changes the engine.
+ * handed out say how long they live. Nothing points into a row across a call that changes the engine (cvg_apply,
+ * cvg_seal, cvg_install, cvg_engine_destroy). Pointers handed in are not NULL where it is not said that they may be.
  *
  * Errors. Functions return CVG_OK (0) or a negative cvg_status, listed at each; an error leaves the engine as it was
- * and usable. Valid C11 and C++17; little-endian machines only (rows and frames are little-endian bytes).
+ * and usable, and writes nothing to where a result would go. Breaking a condition stated at a call (a batch that is not
+ * the sealed one, an index out of range) is a bug: the core stops the process, in every build.
+ *
+ * Frames. Slices hold frames of the wire protocol (docs/PROTOCOL.md), STATE and DELETED. From a frame's first byte:
+ * opcode u16 at 4, payload bytes u32 at 6, id at 20, version u64 at 52; in a STATE also source set u64 at 60, changed
+ * fields u64 at 68, bytes of the fixed zone u32 at 76, bytes of the data u32 at 80, the data at 84.
+ *
+ * Valid C11 and C++17; little-endian machines only (rows and frames are little-endian bytes). Before version 1.0
+ * structs may grow from one version to the next: compile against the header of the library that you link.
  */
 #ifndef CONVERGE_H
 #define CONVERGE_H
@@ -50,7 +60,7 @@ typedef enum cvg_status {
     CVG_E_LENGTH = -8,     /* data is not exactly as long as the kind, or the masked fields, say (K4) */
     CVG_E_MASK = -9,       /* the presence mask names a field that the kind does not have */
     CVG_E_BOOL = -10,      /* a bool is neither 0 nor 1 */
-    CVG_E_TOO_LONG = -11,  /* a string or bytes value is longer than its max */
+    CVG_E_TOO_LONG = -11,  /* a string or bytes value, or an array, is longer than its max */
     CVG_E_UTF8 = -12,      /* a string is not valid UTF-8 */
     CVG_E_PADDING = -13,   /* bytes behind the end of an inline string or bytes value are not zero */
     CVG_E_NOT_OWNER = -14, /* the patch names a field owned by other sources (W5) */
@@ -84,16 +94,16 @@ typedef struct cvg_options {
 
 typedef struct cvg_engine cvg_engine;
 
-/* CVG_E_MEMORY. The caller owns *engine and ends it with cvg_engine_destroy. */
+/* `options` NULL: all zero. CVG_E_MEMORY. The caller owns *engine and ends it with cvg_engine_destroy. */
 int cvg_engine_create(const cvg_options *options, cvg_engine **engine);
 
-/* Frees everything but the segments still retained elsewhere; those live until their last release. NULL is allowed. */
+/* Frees everything but the segments still retained elsewhere; those live until their last release. Catch-ups
+ * still under way end with it. NULL is allowed. */
 void cvg_engine_destroy(cvg_engine *engine);
 
 /* ----------------------------------------------------------------------------------------------------------- kinds */
 
-/* Field types (K3). The numbers are those of the wire and of files. 15 to 18 are the variable and nested types
- * varstring, varbytes, array and struct, not accepted yet. */
+/* Field types (K3). The numbers are those of the wire and of files. */
 typedef enum cvg_type {
     CVG_U8 = 1,
     CVG_U16 = 2,
@@ -107,25 +117,40 @@ typedef enum cvg_type {
     CVG_F32 = 10,
     CVG_F64 = 11,
     CVG_BOOL = 12,
-    CVG_STRING = 13, /* inline: u16 length + max bytes of UTF-8, the rest zero */
-    CVG_BYTES = 14,  /* inline: u16 length + max bytes, the rest zero */
-    CVG_VARSTRING = 15,
-    CVG_VARBYTES = 16,
-    CVG_ARRAY = 17,
-    CVG_STRUCT = 18
+    CVG_STRING = 13,    /* inline: u16 length + max bytes of UTF-8, the rest zero */
+    CVG_BYTES = 14,     /* inline: u16 length + max bytes, the rest zero */
+    CVG_VARSTRING = 15, /* variable: UTF-8, at most max bytes */
+    CVG_VARBYTES = 16,  /* variable: at most max bytes */
+    CVG_ARRAY = 17,     /* variable: at most max elements of one type */
+    CVG_STRUCT = 18     /* its members, packed; one level deep */
 } cvg_type;
 
 typedef enum cvg_on_retract { CVG_KEEP = 0, CVG_CLEAR = 1 } cvg_on_retract;
 
+/* A member of a struct: a scalar, or an inline string or bytes value. */
+typedef struct cvg_member {
+    uint16_t max; /* bytes of a string or bytes value; else 0 */
+    uint8_t type; /* CVG_U8 to CVG_BYTES */
+} cvg_member;
+
 typedef struct cvg_field {
-    uint64_t owners;    /* sources that may write the field; 0: every source (W5) */
-    uint16_t max;       /* bytes of a string or bytes value, 1..65,535; else 0 */
-    uint8_t type;       /* cvg_type */
-    uint8_t on_retract; /* cvg_on_retract: when the last owner retracts while others still assert (W5) */
+    uint64_t owners;           /* sources that may write the field; 0: every source (W5) */
+    const cvg_member *members; /* of a STRUCT, or of an ARRAY whose elements are STRUCT */
+    uint16_t max;         /* STRING, BYTES, VARSTRING, VARBYTES: bytes, 1..65,535; ARRAY: elements, 1..1,024; else 0 */
+    uint16_t element_max; /* ARRAY of STRING or BYTES: bytes of an element, 1..65,535; else 0 */
+    uint8_t type;         /* cvg_type */
+    uint8_t on_retract;   /* cvg_on_retract: when the last owner retracts while others still assert (W5) */
+    uint8_t element;      /* ARRAY: type of its elements, CVG_U8 to CVG_BYTES or CVG_STRUCT; else 0 */
+    uint8_t member_count; /* of members, 1..64; else 0 */
 } cvg_field;
 
+/* Row data has two zones. The fixed zone holds every field at its offset, packed, in ordinal order; a variable field
+ * (VARSTRING, VARBYTES, ARRAY) has there a u32: its length in bytes, or its number of elements. The variable zone holds
+ * the bytes of all variable fields, in ordinal order. In operations and frames the one follows the other; in rows
+ * handed out they are two pointers, because the variable zone lives in a block of its own. The data of a PATCH has the
+ * same two zones, of the masked fields only. */
 typedef struct cvg_definition {
-    const cvg_field *fields; /* in ordinal order; row data is these fields packed, in this order */
+    const cvg_field *fields; /* in ordinal order */
     uint16_t field_count;    /* 1..64 */
     uint8_t schema;          /* schema version, 1 at first registration */
 } cvg_definition;
@@ -134,8 +159,8 @@ typedef struct cvg_definition {
  * CVG_E_KIND (0), CVG_E_EXISTS, CVG_E_DEFINITION, CVG_E_MEMORY. */
 int cvg_kind_create(cvg_engine *engine, uint16_t kind, const cvg_definition *definition);
 
-/* Bytes of row data of the kind, or 0 when there is no such kind. */
-uint32_t cvg_kind_data_bytes(const cvg_engine *engine, uint16_t kind);
+/* Bytes of the fixed zone of the kind's rows, or 0 when there is no such kind. */
+uint32_t cvg_kind_fixed_bytes(const cvg_engine *engine, uint16_t kind);
 
 /* --------------------------------------------------------------------------------------------------------- writing */
 
@@ -144,7 +169,8 @@ typedef enum cvg_code { CVG_ASSERT = 2, CVG_RETRACT = 3, CVG_PATCH = 8 } cvg_cod
 /* One write. 48 bytes, so that an array of them streams through the cache. */
 typedef struct cvg_op {
     const uint8_t *id;   /* 32 bytes */
-    const uint8_t *data; /* ASSERT: the whole row's data; PATCH: the masked fields, packed in ordinal order */
+    const uint8_t *data; /* may be NULL if data_bytes is 0. ASSERT: the whole row's data; PATCH: the masked fields,
+                            packed in ordinal order */
     uint64_t mask;       /* PATCH: presence mask, bit n = field n; else 0 */
     uint64_t ordinal;    /* the caller's: number of the write on its connection (W4); not read by the core */
     uint32_t data_bytes;
@@ -184,6 +210,15 @@ cvg_pending cvg_pending_size(const cvg_engine *engine);
 
 /* ------------------------------------------------------------------------------------------------- seal and install */
 
+/* Row data as it is stored: two zones. `fixed` NULL: there is none. Kinds without variable fields have no variable zone
+ * (NULL, 0). */
+typedef struct cvg_data {
+    const uint8_t *fixed;
+    const uint8_t *variable;
+    uint32_t fixed_bytes;
+    uint32_t variable_bytes;
+} cvg_data;
+
 typedef enum cvg_what {
     CVG_CREATED = 1,
     CVG_UPDATED = 2,
@@ -195,14 +230,14 @@ typedef enum cvg_reason { CVG_REASON_CATCH_UP = 0, CVG_REASON_RETRACT = 1 } cvg_
 
 /* One changed entity of a sealed batch. Pointers are valid until cvg_install of that batch. */
 typedef struct cvg_change {
-    const uint8_t *id;       /* 32 bytes */
-    const uint8_t *data;     /* the new row's data; NULL when deleted */
-    const uint8_t *previous; /* the row's data before this flush; NULL when created */
-    uint64_t source_set;     /* after the flush; 0 when deleted */
-    uint64_t version;        /* after the flush (W7) */
-    uint64_t changed;        /* bit n: field n differs; created: all fields; deleted, source change: 0 */
-    uint8_t what;            /* cvg_what */
-    uint8_t reason;          /* cvg_reason, of a deletion */
+    const uint8_t *id;   /* 32 bytes */
+    cvg_data data;       /* the new row's; none when deleted */
+    cvg_data previous;   /* the row's before this flush; none when created */
+    uint64_t source_set; /* after the flush; 0 when deleted */
+    uint64_t version;    /* after the flush (W7) */
+    uint64_t changed;    /* bit n: field n differs; created: all fields; deleted, source change: 0 */
+    uint8_t what;        /* cvg_what */
+    uint8_t reason;      /* cvg_reason, of a deletion */
 } cvg_change;
 
 typedef struct cvg_batch cvg_batch; /* owned by the engine, immutable, valid until its cvg_install returns */
@@ -210,10 +245,11 @@ typedef struct cvg_batch cvg_batch; /* owned by the engine, immutable, valid unt
 /* Closes the open window: diffs pending rows against their base, drops what is equal, assigns versions and the next
  * sequence. New writes may follow at once; they open the next window on top of this batch. A window in which nothing
  * really changed gives a batch without changes, which must be installed all the same and takes no sequence.
- * CVG_E_EMPTY, CVG_E_SEALED (the previous batch is not installed yet), CVG_E_MEMORY (the window stays open). */
+ * A batch cannot be taken back: whoever cannot log it leaves it uninstalled and destroys the engine.
+ * CVG_E_SEALED (the previous batch is not installed yet), else CVG_E_EMPTY; CVG_E_MEMORY (the window stays open). */
 int cvg_seal(cvg_engine *engine, const cvg_batch **batch);
 
-uint64_t cvg_batch_sequence(const cvg_batch *batch);             /* of this flush; of the last one if nothing changed */
+uint64_t cvg_batch_sequence(const cvg_batch *batch); /* of this flush; of the last one, or 0, if nothing changed */
 size_t cvg_batch_changes(const cvg_batch *batch, uint16_t kind); /* entities changed in the kind */
 
 /* The index-th change of the kind, in the order of each entity's first write in the window. `index` below
@@ -230,10 +266,9 @@ typedef enum cvg_presence { CVG_NOT_FOUND = 0, CVG_ALIVE = 1, CVG_TOMBSTONE = 2 
 /* An installed row (F3). Pointers are valid until the next call that changes the engine. */
 typedef struct cvg_row {
     const uint8_t *id;
-    const uint8_t *data; /* NULL unless alive */
-    uint64_t version;    /* of a tombstone: the version its deletion was given */
+    cvg_data data;    /* none unless alive */
+    uint64_t version; /* of a tombstone: the version its deletion was given */
     uint64_t source_set;
-    uint32_t data_bytes;
     uint8_t presence; /* cvg_presence */
     uint8_t schema;
 } cvg_row;
@@ -267,6 +302,7 @@ typedef struct cvg_segment {
     void *owner;
 } cvg_segment;
 
+/* Inline, so that who only sends segments need not link the core. A language that cannot call them copies the bytes. */
 static inline void cvg_segment_retain(cvg_segment *segment) {
     __atomic_add_fetch(&segment->references, 1, __ATOMIC_RELAXED);
 }
@@ -316,7 +352,8 @@ int cvg_catchup_begin(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_ca
 int cvg_catchup_begin_empty(cvg_engine *engine, uint16_t kind, cvg_class klass, cvg_catchup **catchup);
 
 typedef struct cvg_catchup_progress {
-    bool live;         /* nothing is left: the reader has everything up to `sequence`; feed it batches from now on */
+    bool live;         /* nothing is left: the reader has everything installed, up to `sequence`; feed it every batch
+                          that is installed from now on, the one now sealed included */
     uint64_t rounds;   /* rounds ended so far */
     uint64_t sequence; /* everything up to this flush has been sent (the point a token names); 0 before round 1 of a
                           bootstrap ends */
@@ -325,13 +362,15 @@ typedef struct cvg_catchup_progress {
 
 /* Encodes more rows: STATE of type snapshot, or DELETED with reason 0 for a marked row that is gone. Stops at about
  * byte_budget bytes (at least one row; a dead row that is passed over counts 16), or when nothing is left. CVG_E_MEMORY
- * (nothing was consumed: try later). */
+ * (nothing was consumed: try later; a step that
+ * could walk on a little returns CVG_OK). */
 int cvg_catchup_step(cvg_engine *engine, cvg_catchup *catchup, size_t byte_budget, cvg_slices *slices,
                      cvg_catchup_progress *progress);
 
 /* Live rows of the round that are still to send, as an estimate. */
 uint64_t cvg_catchup_estimate(const cvg_catchup *catchup);
 
+/* Ends a catch-up, whether or not it is live. NULL is allowed. */
 void cvg_catchup_end(cvg_engine *engine, cvg_catchup *catchup);
 
 /* ------------------------------------------------------------------------------------------------------ statistics */

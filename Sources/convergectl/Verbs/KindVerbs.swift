@@ -80,13 +80,20 @@ private func runKindList(_ invocation: Invocation) async throws -> ExitCode {
         for kind in kinds {
             let columns = [
                 padded("\(kind.number)", 4), padded(kind.name, names), padded("\(kind.definition.fields.count)", 6),
-                padded("\(kind.layout.rowBytes)", 9), "\(kind.definition.durability)",
+                padded(kind.layout.rowBytesText, 9), "\(kind.definition.durability)",
             ]
             output.line(columns.joined(separator: "  "))
         }
     }
     output.flush()
     return .ok
+}
+
+extension KindLayout {
+    /// Bytes of every row, or of the smallest and the largest.
+    fileprivate var rowBytesText: String {
+        variableFields == 0 ? "\(fixedBytes)" : "\(fixedBytes)…\(rowBytesMax)"
+    }
 }
 
 private func runKindShow(_ invocation: Invocation) async throws -> ExitCode {

@@ -1,12 +1,13 @@
 /*
  * The core alone: CPU time of apply and of a flush, for operations that hit random rows of a full table.
  *
- *   bench_core [ROWS] [DATA_BYTES] [--operations N] [--window N] [--seed N] [--huge-pages] [--json]
+ *   bench_core [ROWS] [DATA_BYTES] [--variable N] [--operations N] [--window N] [--seed N] [--huge-pages] [--json]
  *
  * ROWS (default 1,000,000) are loaded first, unmeasured. Then each window takes N random asserts (default 20,000, 20 ms
  * at a million a second) in calls of 64, is sealed, encoded for one class and installed. Ids, data and order come from
- * the seed alone. With --huge-pages the allocator asks for them where blocks are large: at millions of rows every
- * random access misses the TLB too. Times are of the process's CPU clock, in nanoseconds an operation.
+ * the seed alone. DATA_BYTES are scalars; --variable adds a field of N variable bytes. With --huge-pages the allocator
+ * asks for them where blocks are large: at millions of rows every random access misses the TLB too. Times are of the
+ * process's CPU clock, in nanoseconds an operation.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ enum { KIND = 1, CALL = 64, QUERIES = 1000000, CATCHUP_BUDGET = 256 << 10 };
 
 typedef struct settings {
     uint64_t rows, operations, window, seed;
-    uint32_t data_bytes;
+    uint32_t data_bytes, variable_bytes;
     bool huge_pages, json;
 } settings;
 
@@ -78,6 +79,11 @@ static void release_huge(void *context, void *pointer, size_t bytes) {
     free(pointer);
 }
 
+/* Of a write's data: both zones. */
+static uint32_t row_bytes(const settings *s) {
+    return s->data_bytes + (s->variable_bytes == 0 ? 0 : 4 + s->variable_bytes);
+}
+
 static cvg_engine *open_engine(const settings *s) {
     static size_t huge = 2 << 20;
     cvg_options options = {.hash_seed = s->seed};
@@ -86,18 +92,20 @@ static cvg_engine *open_engine(const settings *s) {
     cvg_engine *engine = NULL;
     must(cvg_engine_create(&options, &engine), "engine");
     cvg_field fields[CVG_FIELDS_MAX] = {{0}};
-    for (uint32_t i = 0; i < s->data_bytes / 8; i++) fields[i].type = CVG_U64;
-    const cvg_definition definition = {.fields = fields, .field_count = (uint16_t)(s->data_bytes / 8), .schema = 1};
+    uint16_t count = (uint16_t)(s->data_bytes / 8);
+    for (uint32_t i = 0; i < count; i++) fields[i].type = CVG_U64;
+    if (s->variable_bytes != 0) fields[count++] = (cvg_field){.type = CVG_VARBYTES, .max = (uint16_t)s->variable_bytes};
+    const cvg_definition definition = {.fields = fields, .field_count = count, .schema = 1};
     must(cvg_kind_create(engine, KIND, &definition), "kind");
     return engine;
 }
 
 static writes make_writes(const settings *s) {
-    writes w = {calloc(s->window, sizeof *w.ops), calloc(s->window, CVG_ID_BYTES), calloc(s->window, s->data_bytes)};
+    writes w = {calloc(s->window, sizeof *w.ops), calloc(s->window, CVG_ID_BYTES), calloc(s->window, row_bytes(s))};
     for (uint64_t i = 0; i < s->window; i++)
         w.ops[i] = (cvg_op){.id = w.ids + i * CVG_ID_BYTES,
-                            .data = w.data + i * s->data_bytes,
-                            .data_bytes = s->data_bytes,
+                            .data = w.data + i * row_bytes(s),
+                            .data_bytes = row_bytes(s),
                             .ordinal = i,
                             .kind = KIND,
                             .code = CVG_ASSERT,
@@ -108,9 +116,16 @@ static writes make_writes(const settings *s) {
 
 static void fill(const settings *s, const writes *w, uint64_t i, uint64_t row, uint64_t *random) {
     set_id(w->ids + i * CVG_ID_BYTES, row);
+    uint8_t *data = w->data + i * row_bytes(s);
     for (uint32_t at = 0; at < s->data_bytes; at += 8) {
         const uint64_t word = next(random);
-        memcpy(w->data + i * s->data_bytes + at, &word, 8);
+        memcpy(data + at, &word, 8);
+    }
+    if (s->variable_bytes == 0) return;
+    memcpy(data + s->data_bytes, &s->variable_bytes, 4);
+    for (uint32_t at = 0; at < s->variable_bytes; at += 8) {
+        const uint64_t word = next(random);
+        memcpy(data + s->data_bytes + 4 + at, &word, s->variable_bytes - at < 8 ? s->variable_bytes - at : 8);
     }
 }
 
@@ -202,26 +217,30 @@ static void report(const settings *s, const times *t, const cvg_stats *stats) {
     const double flush = t->seal + t->encode + t->install;
     const double row_bytes = (double)(stats->memory_bytes - stats->segment_bytes) / (double)s->rows;
     const char *format =
-        s->json ? "{\"workload\":\"core\",\"rows\":%llu,\"data_bytes\":%u,\"window\":%llu,\"operations\":%llu,"
-                  "\"changes\":%llu,\"frame_bytes\":%llu,\"apply_ns\":%.2f,\"seal_ns\":%.2f,\"encode_ns\":%.2f,"
-                  "\"install_ns\":%.2f,\"flush_ns\":%.2f,\"catchup_ns_per_row\":%.2f,\"query_ns\":%.2f,"
-                  "\"memory_bytes_per_row\":%.1f}\n"
-                : "rows %llu, data bytes %u, window %llu, operations %llu, changes %llu, frame bytes %llu\n"
-                  "  apply    %8.2f ns an operation\n  seal     %8.2f\n  encode   %8.2f\n  install  %8.2f\n"
-                  "  flush    %8.2f (the three together)\n  catch-up %8.2f ns a row\n  query    %8.2f ns\n"
-                  "  memory   %8.1f bytes a row\n";
-    printf(format, (unsigned long long)s->rows, s->data_bytes, (unsigned long long)s->window,
+        s->json
+            ? "{\"workload\":\"core\",\"rows\":%llu,\"data_bytes\":%u,\"variable_bytes\":%u,\"window\":%llu,"
+              "\"operations\":%llu,"
+              "\"changes\":%llu,\"frame_bytes\":%llu,\"apply_ns\":%.2f,\"seal_ns\":%.2f,\"encode_ns\":%.2f,"
+              "\"install_ns\":%.2f,\"flush_ns\":%.2f,\"catchup_ns_per_row\":%.2f,\"query_ns\":%.2f,"
+              "\"memory_bytes_per_row\":%.1f}\n"
+            : "rows %llu, data bytes %u and %u variable, window %llu, operations %llu, changes %llu, frame bytes %llu\n"
+              "  apply    %8.2f ns an operation\n  seal     %8.2f\n  encode   %8.2f\n  install  %8.2f\n"
+              "  flush    %8.2f (the three together)\n  catch-up %8.2f ns a row\n  query    %8.2f ns\n"
+              "  memory   %8.1f bytes a row\n";
+    printf(format, (unsigned long long)s->rows, s->data_bytes, s->variable_bytes, (unsigned long long)s->window,
            (unsigned long long)t->operations, (unsigned long long)t->changes, (unsigned long long)t->frame_bytes,
            t->apply * each, t->seal * each, t->encode * each, t->install * each, flush * each, t->catchup_row, t->query,
            row_bytes);
 }
 
 static void usage(const char *why) {
-    fprintf(
-        stderr,
-        "%s\nusage: bench_core [ROWS] [DATA_BYTES] [--operations N] [--window N] [--seed N] [--huge-pages] [--json]\n"
-        "DATA_BYTES is a multiple of 8 from 8 to 512; ROWS, --operations and --window are at least 1.\n",
-        why);
+    fprintf(stderr,
+            "%s\nusage: bench_core [ROWS] [DATA_BYTES] [--variable N] [--operations N] [--window N] [--seed N] "
+            "[--huge-pages] "
+            "[--json]\n"
+            "DATA_BYTES is a multiple of 8 from 8 to 504; --variable is 0 to 65,535; ROWS, --operations and --window "
+            "are at least 1.\n",
+            why);
     exit(2);
 }
 
@@ -241,6 +260,8 @@ static settings read_settings(int count, char **arguments) {
             s.json = true;
         else if (strcmp(a, "--huge-pages") == 0)
             s.huge_pages = true;
+        else if (strcmp(a, "--variable") == 0)
+            s.variable_bytes = (uint32_t)number(arguments[++i]);
         else if (strcmp(a, "--operations") == 0)
             s.operations = number(arguments[++i]);
         else if (strcmp(a, "--window") == 0)
@@ -255,7 +276,8 @@ static settings read_settings(int count, char **arguments) {
             usage(a);
     }
     if (s.rows < 1 || s.operations < 1 || s.window < 1) usage("a number is 0");
-    if (s.data_bytes < 8 || s.data_bytes > 512 || s.data_bytes % 8) usage("DATA_BYTES does not fit");
+    if (s.data_bytes < 8 || s.data_bytes > 504 || s.variable_bytes > 65535 || s.data_bytes % 8)
+        usage("DATA_BYTES does not fit");
     return s;
 }
 

@@ -28,8 +28,18 @@ static inline void *model_grown(void *array, size_t count, size_t *capacity, siz
         (array)[(count)++] = (item);                                                                                   \
     } while (0)
 
-static inline void model_copy_state(const model_kind *kind, model_state *to, const model_state *from) {
-    memcpy(to->data, from->data, kind->bytes);
+static inline void model_set_data(model_state *state, const uint8_t *data, uint32_t bytes) {
+    if (state->data == NULL || bytes > state->capacity) {
+        free(state->data);
+        state->data = model_zeroed(bytes);
+        state->capacity = bytes;
+    }
+    memcpy(state->data, data, bytes);
+    state->bytes = bytes;
+}
+
+static inline void model_copy_state(model_state *to, const model_state *from) {
+    model_set_data(to, from->data, from->bytes);
     to->source_set = from->source_set;
     to->version = from->version;
     to->presence = from->presence;

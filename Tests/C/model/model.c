@@ -24,6 +24,7 @@ void model_destroy(model *m) {
         free(kind->entities);
         free(kind->window);
         free(kind->batch);
+        free(kind->zero);
         free(kind);
     }
     free(m);
@@ -36,12 +37,18 @@ model_kind *model_kind_create(model *m, uint16_t number, const cvg_definition *d
     kind->field_count = definition->field_count;
     kind->schema = definition->schema;
     for (unsigned f = 0; f < definition->field_count; f++) {
-        kind->fields[f] = definition->fields[f];
-        kind->sizes[f] = model_field_bytes(&definition->fields[f]);
-        kind->offsets[f] = kind->bytes;
-        kind->bytes += kind->sizes[f];
+        cvg_field *field = &kind->fields[f];
+        *field = definition->fields[f];
+        for (unsigned i = 0; i < field->member_count; i++) kind->members[f][i] = field->members[i];
+        field->members = kind->members[f];
+        kind->sizes[f] = model_field_bytes(field);
+        kind->units[f] = model_unit_bytes(field);
+        kind->offsets[f] = kind->fixed_bytes;
+        kind->fixed_bytes += kind->sizes[f];
+        kind->bytes_max += kind->sizes[f] + kind->units[f] * field->max;
         kind->all_fields |= UINT64_C(1) << f;
     }
+    kind->zero = model_zeroed(kind->fixed_bytes);
     m->kinds[m->kind_count++] = kind;
     return kind;
 }
@@ -70,9 +77,7 @@ static model_entity *find_or_add(model_kind *kind, const uint8_t id[CVG_ID_BYTES
     entity = model_zeroed(sizeof *entity);
     memcpy(entity->id, id, CVG_ID_BYTES);
     entity->kind = kind;
-    entity->installed.data = model_zeroed(kind->bytes);
-    entity->sealed.data = model_zeroed(kind->bytes);
-    entity->pending.data = model_zeroed(kind->bytes);
+    model_set_data(&entity->installed, kind->zero, kind->fixed_bytes);
     entity->next = kind->buckets[bucket_of(id)];
     kind->buckets[bucket_of(id)] = entity;
     entity->index = kind->entity_count;
@@ -88,43 +93,64 @@ const model_state *model_latest(const model_entity *entity) {
 /* The entity's pending state, opened on its first write in the window. */
 static model_state *open_pending(model_entity *entity) {
     if (!entity->in_window) {
-        model_copy_state(entity->kind, &entity->pending, model_latest(entity));
+        model_copy_state(&entity->pending, model_latest(entity));
         entity->in_window = true;
         MODEL_PUSH(entity->kind->window, entity->kind->window_count, entity->kind->window_capacity, entity);
     }
     return &entity->pending;
 }
 
-/* W1, W2, W5: `data` holds the fields of `mask`, packed; those the source may not write are skipped. */
-static void write_fields(model_entity *entity, const cvg_op *op, uint64_t mask) {
-    const model_kind *kind = entity->kind;
-    model_state *state = open_pending(entity);
-    state->source_set |= UINT64_C(1) << op->source;
-    const uint8_t *value = op->data;
-    for (unsigned f = 0; f < kind->field_count; f++) {
-        if (!(mask >> f & 1)) continue;
-        if (model_may_write(&kind->fields[f], op->source))
-            memcpy(state->data + kind->offsets[f], value, kind->sizes[f]);
-        value += kind->sizes[f];
-    }
+static void replace_data(const model_kind *kind, model_state *state, const model_value values[]) {
+    uint8_t *row = model_zeroed(kind->bytes_max);
+    uint32_t bytes = model_join(kind, kind->all_fields, values, row);
+    model_set_data(state, row, bytes);
+    free(row);
 }
 
-static bool is_zero(const uint8_t *bytes, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (bytes[i] != 0) return false;
-    return true;
+static void count_value(model *m, const model_kind *kind, unsigned f, const model_value *old, const model_value *new) {
+    const cvg_field *field = &kind->fields[f];
+    model_counts *counts = &m->counts;
+    counts->arrays += field->type == CVG_ARRAY;
+    counts->structs += field->type == CVG_STRUCT || (field->type == CVG_ARRAY && field->element == CVG_STRUCT);
+    if (kind->units[f] == 0) return;
+    counts->variable++;
+    counts->grows += new->variable_bytes > old->variable_bytes;
+    counts->shrinks += new->variable_bytes < old->variable_bytes;
+    counts->empties += new->variable_bytes == 0 && old->variable_bytes > 0;
+    counts->full += new->variable_bytes == kind->units[f] * field->max;
+}
+
+/* W1, W2, W5: the data holds the fields of `mask`; those the source may not write are skipped. */
+static void write_fields(model *m, model_entity *entity, const cvg_op *op, uint64_t mask) {
+    const model_kind *kind = entity->kind;
+    model_state *state = open_pending(entity);
+    model_value row[CVG_FIELDS_MAX], given[CVG_FIELDS_MAX];
+    state->source_set |= UINT64_C(1) << op->source;
+    model_values(kind, state->data, state->bytes, row);
+    if (!model_split(kind, mask, op->data, op->data_bytes, given)) abort();
+    for (unsigned f = 0; f < kind->field_count; f++) {
+        if (!(mask >> f & 1) || !model_may_write(&kind->fields[f], op->source)) continue;
+        count_value(m, kind, f, &row[f], &given[f]);
+        row[f] = given[f];
+    }
+    replace_data(kind, state, row);
 }
 
 /* W5, on_retract: clear. `source` has just left the set, which is not empty. */
 static void clear_orphans(model *m, const model_kind *kind, model_state *state, unsigned source) {
+    model_value row[CVG_FIELDS_MAX];
+    model_values(kind, state->data, state->bytes, row);
     for (unsigned f = 0; f < kind->field_count; f++) {
         const cvg_field *field = &kind->fields[f];
         bool was_owner = field->owners != 0 && (field->owners >> source & 1) != 0;
         if (field->on_retract != CVG_CLEAR || !was_owner || (field->owners & state->source_set) != 0) continue;
-        uint8_t *value = state->data + kind->offsets[f];
-        if (!is_zero(value, kind->sizes[f])) m->counts.clears++;
-        memset(value, 0, kind->sizes[f]);
+        model_value none = {.fixed = kind->zero, .fixed_bytes = kind->sizes[f]};
+        bool clears = !model_same_value(&row[f], &none);
+        m->counts.clears += clears;
+        m->counts.clears_variable += clears && kind->units[f] > 0;
+        row[f] = none;
     }
+    replace_data(kind, state, row);
 }
 
 /* W3 */
@@ -135,7 +161,7 @@ static void retract(model *m, model_kind *kind, const cvg_op *op) {
     model_state *state = open_pending(entity);
     state->source_set &= ~bit;
     if (state->source_set == 0)
-        memset(state->data, 0, kind->bytes);
+        model_set_data(state, kind->zero, kind->fixed_bytes);
     else
         clear_orphans(m, kind, state, op->source);
 }
@@ -151,7 +177,7 @@ model_verdict model_apply(model *m, const cvg_op *op) {
     if (op->code == CVG_RETRACT)
         retract(m, kind, op);
     else
-        write_fields(find_or_add(kind, op->id), op, op->code == CVG_PATCH ? op->mask : kind->all_fields);
+        write_fields(m, find_or_add(kind, op->id), op, op->code == CVG_PATCH ? op->mask : kind->all_fields);
     return result;
 }
 

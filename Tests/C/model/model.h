@@ -12,6 +12,9 @@
  * 3. While a batch is sealed, `installed` does not move; at the next seal it is the base of every pending state.
  * 4. Every installed change leaves an entry in the entity's past, so that any sequence can be asked about (R3, R4).
  *
+ * 5. Row data is one block as an ASSERT carries it: the fixed zone, then the bytes of the variable fields in ordinal
+ * order. Whoever needs a field takes the block apart (model_split) and puts a new one together (model_join).
+ *
  * The model takes only types and numbers from converge.h. Running out of memory aborts: it is a test.
  */
 #ifndef CONVERGE_MODEL_H
@@ -19,10 +22,11 @@
 
 #include "converge.h"
 
-enum { MODEL_BUCKETS = 256, MODEL_KINDS_MAX = 16, MODEL_NO_FIELD = 65535 };
+enum { MODEL_BUCKETS = 256, MODEL_KINDS_MAX = 16, MODEL_MEMBERS_MAX = 64, MODEL_NO_FIELD = 65535 };
 
 typedef struct model_state {
-    uint8_t *data; /* the kind's bytes; all zero unless alive */
+    uint8_t *data; /* unless alive: the fixed zone, all zero */
+    uint32_t bytes, capacity;
     uint64_t source_set;
     uint64_t version;
     uint8_t presence; /* cvg_presence; a pending state is alive or not by its source set alone */
@@ -59,11 +63,15 @@ struct model_kind {
     uint16_t number;
     uint16_t field_count;
     uint8_t schema;
-    uint32_t bytes;      /* of row data */
+    uint32_t fixed_bytes;
+    uint32_t bytes_max;  /* of both zones */
     uint64_t all_fields; /* one bit for each field */
     cvg_field fields[CVG_FIELDS_MAX];
+    cvg_member members[CVG_FIELDS_MAX][MODEL_MEMBERS_MAX]; /* what fields[].members points to */
     uint32_t offsets[CVG_FIELDS_MAX];
-    uint32_t sizes[CVG_FIELDS_MAX];
+    uint32_t sizes[CVG_FIELDS_MAX]; /* in the fixed zone */
+    uint32_t units[CVG_FIELDS_MAX]; /* bytes that a directory entry counts by; 0: the field is not variable */
+    uint8_t *zero;                  /* fixed_bytes of it */
 
     model_entity **entities; /* every id an accepted write has touched, in that order */
     size_t entity_count, entity_capacity;
@@ -80,10 +88,13 @@ struct model_kind {
 typedef struct model_counts {
     uint64_t applied, refused;
     uint64_t created, updated, deleted, revived, deduplicated, flushes;
-    uint64_t source_changes; /* sealed rows of which only the source set changed */
-    uint64_t no_trace;       /* of the deduplicated: created and retracted inside one window */
-    uint64_t unchanged;      /* of the deduplicated: alive before and after with the same bytes */
-    uint64_t clears;         /* non-zero fields made zero because their last owner retracted (W5) */
+    uint64_t source_changes;                /* sealed rows of which only the source set changed */
+    uint64_t no_trace;                      /* of the deduplicated: created and retracted inside one window */
+    uint64_t unchanged;                     /* of the deduplicated: alive before and after with the same bytes */
+    uint64_t clears;                        /* non-zero fields made zero because their last owner retracted (W5) */
+    uint64_t clears_variable;               /* of them variable ones */
+    uint64_t variable, arrays, structs;     /* values written into variable fields; arrays; structs or arrays of them */
+    uint64_t grows, shrinks, empties, full; /* of the variable ones: longer, shorter, now empty, now at their max */
 } model_counts;
 
 typedef struct model {
@@ -95,10 +106,21 @@ typedef struct model {
     model_counts counts;
 } model;
 
+/* `also`: another answer that is as good, where two checks apply and no rule orders them; CVG_OK: there is none. */
 typedef struct model_verdict {
-    int status;     /* CVG_OK, or why the write is refused */
-    uint16_t field; /* ordinal of the first field at fault, or MODEL_NO_FIELD */
+    int status;          /* CVG_OK, or why the write is refused */
+    int also;            /* cvg_status */
+    uint16_t field;      /* ordinal of the first field at fault, or MODEL_NO_FIELD */
+    uint16_t also_field; /* of `also` */
+    bool inside;         /* the fault is in a member of a struct, or in an element of an array */
+    bool directory;      /* the fault is in a directory entry */
 } model_verdict;
+
+/* One field's value: its part of the fixed zone, and its part of the variable zone. */
+typedef struct model_value {
+    const uint8_t *fixed, *variable;
+    uint32_t fixed_bytes, variable_bytes;
+} model_value;
 
 model *model_create(void);
 void model_destroy(model *m);
@@ -130,8 +152,25 @@ uint64_t model_alive(const model_kind *kind);
 uint64_t model_tombstones(const model_kind *kind);
 void model_source_entities(const model *m, uint64_t counts[CVG_SOURCES]);
 
+/* Rows. Takes the data of the masked fields apart; entries of `values` that are not masked are left alone. False, and
+ * nothing to rely on in `values`: it is not exactly as long as its directory says. */
+bool model_split(const model_kind *kind, uint64_t mask, const uint8_t *data, uint64_t bytes, model_value values[]);
+
+/* Puts data together from the values of the masked fields; returns its bytes. */
+uint32_t model_join(const model_kind *kind, uint64_t mask, const model_value values[], uint8_t *out);
+
+/* Takes a row of the kind apart, which must be a good one. */
+void model_values(const model_kind *kind, const uint8_t *row, uint32_t bytes, model_value values[]);
+bool model_same_value(const model_value *a, const model_value *b);
+uint32_t model_number(const uint8_t bytes[4]); /* a directory entry */
+uint64_t model_fixed_bytes(const model_kind *kind, uint64_t mask);
+
 /* Values (K3, K4). */
-uint32_t model_field_bytes(const cvg_field *field);
+uint32_t model_value_bytes(unsigned type, uint32_t max); /* a scalar, inline string or inline bytes */
+uint32_t model_field_bytes(const cvg_field *field);      /* in the fixed zone */
+uint32_t model_element_bytes(const cvg_field *field);    /* an array's */
+uint32_t model_unit_bytes(const cvg_field *field);       /* as in model_kind */
+model_verdict model_check_value(const model_kind *kind, unsigned field, const model_value *value);
 bool model_utf8_valid(const uint8_t *bytes, size_t count);
 bool model_may_write(const cvg_field *field, unsigned source); /* W5 */
 

@@ -1,13 +1,15 @@
 /*
  * values.c - which writes are acceptable: K3, K4, W5.
  *
- * The first fault decides, in this order: code, kind, source, schema, mask, length, values by ordinal, ownership by
- * ordinal. The whole row of an ASSERT is checked, also the fields its source may not write.
+ * The first fault decides, in this order: code, kind, source, schema, mask, length, directory entries above their max,
+ * values by ordinal (inside one: by element, then by member), ownership by ordinal. The whole row of an ASSERT is
+ * checked, also the fields its source may not write. Not ordered: a length that is wrong together with an entry above
+ * its max; text that is not UTF-8 together with padding that is not zero.
  */
 #include "model.h"
 
-uint32_t model_field_bytes(const cvg_field *field) {
-    switch (field->type) {
+uint32_t model_value_bytes(unsigned type, uint32_t max) {
+    switch (type) {
     case CVG_U8:
     case CVG_I8:
     case CVG_BOOL:
@@ -27,10 +29,35 @@ uint32_t model_field_bytes(const cvg_field *field) {
         return 16;
     case CVG_STRING:
     case CVG_BYTES:
-        return 2u + field->max;
+        return 2 + max;
     default:
         return 0;
     }
+}
+
+static uint32_t struct_bytes(const cvg_field *field) {
+    uint32_t bytes = 0;
+    for (unsigned i = 0; i < field->member_count; i++)
+        bytes += model_value_bytes(field->members[i].type, field->members[i].max);
+    return bytes;
+}
+
+static bool is_variable(const cvg_field *field) {
+    return field->type == CVG_VARSTRING || field->type == CVG_VARBYTES || field->type == CVG_ARRAY;
+}
+
+uint32_t model_field_bytes(const cvg_field *field) {
+    if (is_variable(field)) return 4;
+    return field->type == CVG_STRUCT ? struct_bytes(field) : model_value_bytes(field->type, field->max);
+}
+
+uint32_t model_element_bytes(const cvg_field *field) {
+    return field->element == CVG_STRUCT ? struct_bytes(field) : model_value_bytes(field->element, field->element_max);
+}
+
+uint32_t model_unit_bytes(const cvg_field *field) {
+    if (!is_variable(field)) return 0;
+    return field->type == CVG_ARRAY ? model_element_bytes(field) : 1;
 }
 
 bool model_may_write(const cvg_field *field, unsigned source) {
@@ -57,38 +84,102 @@ bool model_utf8_valid(const uint8_t *bytes, size_t count) {
     return true;
 }
 
-static int check_value(const cvg_field *field, const uint8_t *value) {
-    if (field->type == CVG_BOOL) return value[0] > 1 ? CVG_E_BOOL : CVG_OK;
-    if (field->type != CVG_STRING && field->type != CVG_BYTES) return CVG_OK;
-    uint32_t length = value[0] | (uint32_t)value[1] << 8;
-    const uint8_t *text = value + 2;
-    if (length > field->max) return CVG_E_TOO_LONG;
-    if (field->type == CVG_STRING && !model_utf8_valid(text, length)) return CVG_E_UTF8;
-    for (uint32_t i = length; i < field->max; i++)
-        if (text[i] != 0) return CVG_E_PADDING;
-    return CVG_OK;
-}
-
 static model_verdict verdict(int status, unsigned field) {
     return (model_verdict){.status = status, .field = (uint16_t)field};
+}
+
+static model_verdict check_string(unsigned field, unsigned type, uint32_t max, const uint8_t *value) {
+    uint32_t length = value[0] | (uint32_t)value[1] << 8;
+    const uint8_t *text = value + 2;
+    if (length > max) return verdict(CVG_E_TOO_LONG, field);
+    bool padded = true, utf8 = type != CVG_STRING || model_utf8_valid(text, length);
+    for (uint32_t i = length; i < max; i++) padded &= text[i] == 0;
+    if (utf8) return verdict(padded ? CVG_OK : CVG_E_PADDING, field);
+    model_verdict result = verdict(CVG_E_UTF8, field);
+    result.also = padded ? CVG_OK : CVG_E_PADDING;
+    result.also_field = (uint16_t)field;
+    return result;
+}
+
+static model_verdict check_inline(unsigned field, unsigned type, uint32_t max, const uint8_t *value) {
+    if (type == CVG_STRING || type == CVG_BYTES) return check_string(field, type, max, value);
+    return verdict(type == CVG_BOOL && value[0] > 1 ? CVG_E_BOOL : CVG_OK, field);
+}
+
+static model_verdict check_struct(unsigned ordinal, const cvg_field *field, const uint8_t *value) {
+    for (unsigned i = 0; i < field->member_count; i++) {
+        const cvg_member *member = &field->members[i];
+        model_verdict result = check_inline(ordinal, member->type, member->max, value);
+        if (result.status != CVG_OK) return result;
+        value += model_value_bytes(member->type, member->max);
+    }
+    return verdict(CVG_OK, ordinal);
+}
+
+static model_verdict check_array(unsigned ordinal, const cvg_field *field, const model_value *value) {
+    uint32_t bytes = model_element_bytes(field);
+    for (uint32_t at = 0; at < value->variable_bytes; at += bytes) {
+        const uint8_t *element = value->variable + at;
+        model_verdict result = field->element == CVG_STRUCT
+                                   ? check_struct(ordinal, field, element)
+                                   : check_inline(ordinal, field->element, field->element_max, element);
+        if (result.status != CVG_OK) return result;
+    }
+    return verdict(CVG_OK, ordinal);
+}
+
+model_verdict model_check_value(const model_kind *kind, unsigned ordinal, const model_value *value) {
+    const cvg_field *field = &kind->fields[ordinal];
+    model_verdict result = verdict(CVG_OK, ordinal);
+    if (field->type == CVG_VARSTRING) {
+        if (!model_utf8_valid(value->variable, value->variable_bytes)) result.status = CVG_E_UTF8;
+    } else if (field->type == CVG_ARRAY) {
+        result = check_array(ordinal, field, value);
+    } else if (field->type == CVG_STRUCT) {
+        result = check_struct(ordinal, field, value->fixed);
+    } else if (field->type != CVG_VARBYTES) {
+        result = check_inline(ordinal, field->type, field->max, value->fixed);
+    }
+    result.inside = result.status != CVG_OK && (field->type == CVG_ARRAY || field->type == CVG_STRUCT);
+    return result;
+}
+
+/* The first directory entry above its field's max. `data` has the fixed zone of the masked fields. */
+static model_verdict check_directory(const model_kind *kind, uint64_t mask, const uint8_t *data) {
+    for (unsigned f = 0; f < kind->field_count; f++) {
+        if (!(mask >> f & 1)) continue;
+        if (kind->units[f] > 0 && model_number(data) > kind->fields[f].max) {
+            model_verdict result = verdict(CVG_E_TOO_LONG, f);
+            result.directory = true;
+            return result;
+        }
+        data += kind->sizes[f];
+    }
+    return verdict(CVG_OK, MODEL_NO_FIELD);
 }
 
 static model_verdict check_data(const model_kind *kind, const cvg_op *op) {
     uint64_t mask = op->code == CVG_PATCH ? op->mask : kind->all_fields;
     for (unsigned f = 0; f < 64; f++)
-        if ((mask & ~kind->all_fields) >> f & 1) return verdict(CVG_E_MASK, (uint16_t)f);
+        if ((mask & ~kind->all_fields) >> f & 1) return verdict(CVG_E_MASK, f);
 
-    uint64_t length = 0;
-    for (unsigned f = 0; f < kind->field_count; f++)
-        if (mask >> f & 1) length += kind->sizes[f];
-    if (op->data_bytes != length) return verdict(CVG_E_LENGTH, MODEL_NO_FIELD);
+    model_value values[CVG_FIELDS_MAX];
+    bool exact = model_split(kind, mask, op->data, op->data_bytes, values);
+    model_verdict too_long = verdict(CVG_OK, MODEL_NO_FIELD);
+    if (op->data_bytes >= model_fixed_bytes(kind, mask)) too_long = check_directory(kind, mask, op->data);
+    if (!exact) {
+        model_verdict result = verdict(CVG_E_LENGTH, MODEL_NO_FIELD);
+        result.also = too_long.status;
+        result.also_field = too_long.field;
+        result.directory = too_long.directory;
+        return result;
+    }
+    if (too_long.status != CVG_OK) return too_long;
 
-    const uint8_t *value = op->data;
     for (unsigned f = 0; f < kind->field_count; f++) {
         if (!(mask >> f & 1)) continue;
-        int status = check_value(&kind->fields[f], value);
-        if (status != CVG_OK) return verdict(status, f);
-        value += kind->sizes[f];
+        model_verdict result = model_check_value(kind, f, &values[f]);
+        if (result.status != CVG_OK) return result;
     }
     if (op->code == CVG_PATCH)
         for (unsigned f = 0; f < kind->field_count; f++)

@@ -4,11 +4,13 @@
 #include "grow.h"
 #include "model.h"
 
-static uint64_t fields_that_differ(const model_kind *kind, const uint8_t *before, const uint8_t *after) {
+static uint64_t fields_that_differ(const model_kind *kind, const model_state *before, const model_state *after) {
+    model_value old[CVG_FIELDS_MAX], new[CVG_FIELDS_MAX];
     uint64_t changed = 0;
+    model_values(kind, before->data, before->bytes, old);
+    model_values(kind, after->data, after->bytes, new);
     for (unsigned f = 0; f < kind->field_count; f++)
-        if (memcmp(before + kind->offsets[f], after + kind->offsets[f], kind->sizes[f]) != 0)
-            changed |= UINT64_C(1) << f;
+        if (!model_same_value(&old[f], &new[f])) changed |= UINT64_C(1) << f;
     return changed;
 }
 
@@ -23,7 +25,7 @@ static uint8_t what_happened(const model_entity *entity, uint64_t *changed) {
         *changed = entity->kind->all_fields;
         return CVG_CREATED;
     }
-    *changed = fields_that_differ(entity->kind, before->data, after->data);
+    *changed = fields_that_differ(entity->kind, before, after);
     if (*changed != 0) return CVG_UPDATED;
     return before->source_set != after->source_set ? CVG_SOURCE_CHANGE : 0;
 }
@@ -60,7 +62,7 @@ static void seal_entity(model *m, model_entity *entity) {
     count_change(m, entity, what);
     entity->in_window = false;
     if (what == 0) return;
-    model_copy_state(kind, &entity->sealed, &entity->pending);
+    model_copy_state(&entity->sealed, &entity->pending);
     entity->sealed.presence = what == CVG_DELETED ? CVG_TOMBSTONE : CVG_ALIVE;
     entity->sealed.version = entity->installed.version + (what != CVG_SOURCE_CHANGE);
     entity->in_batch = true;
@@ -92,7 +94,7 @@ bool model_seal(model *m) {
 
 static void install_change(model *m, const model_change *change) {
     model_entity *entity = change->entity;
-    model_copy_state(entity->kind, &entity->installed, &entity->sealed);
+    model_copy_state(&entity->installed, &entity->sealed);
     entity->in_batch = false;
     if (change->what == CVG_SOURCE_CHANGE) return;
     model_past past = {m->sequence, entity->sealed.version, entity->sealed.presence};

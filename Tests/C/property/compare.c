@@ -5,6 +5,20 @@
 #include "grow.h"
 #include "run.h"
 
+cvg_data zones(const uint8_t *data, uint32_t bytes, uint32_t fixed_bytes) {
+    if (data == NULL || bytes < fixed_bytes) return (cvg_data){.fixed = NULL};
+    return (cvg_data){data, data + fixed_bytes, fixed_bytes, bytes - fixed_bytes};
+}
+
+/* Data that the core hands out, beside a state of the model. */
+static void equal_state(const run *r, const model_kind *kind, const char *what, const uint8_t *id,
+                        const model_state *expected, cvg_data got) {
+    equal_data(r, kind, what, id, expected->data, expected->bytes, got);
+    bool variable = kind->bytes_max > kind->fixed_bytes;
+    REQUIRE(r, variable || got.variable == NULL, "%s: kind %u has no variable zone, but a pointer to one; id %s", what,
+            kind->number, id_text(id));
+}
+
 static void compare_change(const run *r, const model_kind *kind, const model_change *expected, const cvg_change *got) {
     const model_entity *entity = expected->entity;
     const uint8_t *id = entity->id;
@@ -19,27 +33,33 @@ static void compare_change(const run *r, const model_kind *kind, const model_cha
     EQUAL(r, "batch: changed", id, expected->changed, got->changed);
     if (expected->what == CVG_DELETED) {
         EQUAL(r, "batch: reason", id, expected->reason, got->reason);
-        REQUIRE(r, got->data == NULL, "batch: a deletion of kind %u has data; id %s", kind->number, id_text(id));
+        REQUIRE(r, got->data.fixed == NULL, "batch: a deletion of kind %u has data; id %s", kind->number, id_text(id));
     } else {
-        equal_bytes(r, kind, "batch: data", id, entity->sealed.data, got->data);
+        equal_state(r, kind, "batch: data", id, &entity->sealed, got->data);
     }
     if (expected->what == CVG_CREATED)
-        REQUIRE(r, got->previous == NULL, "batch: a creation in kind %u has a previous; id %s", kind->number,
+        REQUIRE(r, got->previous.fixed == NULL, "batch: a creation in kind %u has a previous; id %s", kind->number,
                 id_text(id));
     else
-        equal_bytes(r, kind, "batch: previous", id, entity->installed.data, got->previous);
+        equal_state(r, kind, "batch: previous", id, &entity->installed, got->previous);
 }
 
-void compare_batch(const run *r) {
+void compare_batch(run *r, bool just_sealed) {
+    size_t before = 0;
+    if (just_sealed) r->change_count = 0;
     EQUAL(r, "batch: sequence", NULL, r->model->sequence, cvg_batch_sequence(r->batch));
     for (size_t k = 0; k < r->model->kind_count; k++) {
         const model_kind *kind = r->model->kinds[k];
         EQUAL(r, "batch: changes", NULL, kind->batch_count, cvg_batch_changes(r->batch, kind->number));
-        for (size_t i = 0; i < kind->batch_count; i++) {
+        for (size_t i = 0; i < kind->batch_count; i++, before++) {
             cvg_change change;
             memset(&change, 0xA5, sizeof change);
             cvg_batch_change(r->batch, kind->number, i, &change);
             compare_change(r, kind, &kind->batch[i], &change);
+            if (just_sealed)
+                MODEL_PUSH(r->changes, r->change_count, r->change_capacity, change);
+            else
+                compare_change(r, kind, &kind->batch[i], &r->changes[before]);
         }
     }
 }
@@ -52,10 +72,9 @@ static void compare_row(const run *r, const model_entity *entity, const cvg_row 
     EQUAL(r, "row: source set", entity->id, state->source_set, row->source_set);
     if (state->presence == CVG_ALIVE) {
         EQUAL(r, "row: schema", entity->id, entity->kind->schema, row->schema);
-        EQUAL(r, "row: data bytes", entity->id, entity->kind->bytes, row->data_bytes);
-        equal_bytes(r, entity->kind, "row: data", entity->id, state->data, row->data);
+        equal_state(r, entity->kind, "row: data", entity->id, state, row->data);
     } else {
-        REQUIRE(r, row->data == NULL, "row: a tombstone has data; id %s", id_text(entity->id));
+        REQUIRE(r, row->data.fixed == NULL, "row: a tombstone has data; id %s", id_text(entity->id));
     }
 }
 
@@ -102,6 +121,10 @@ static void compare_statistics(const run *r) {
     REQUIRE(r, stats.pending_bytes_peak >= stats.pending_bytes, "statistics: the peak of pending bytes is below them");
     REQUIRE(r, stats.segment_bytes >= kept_capacity(r), "statistics: segment bytes are less than those retained");
     REQUIRE(r, stats.memory_bytes >= stats.segment_bytes, "statistics: memory is less than its segments");
+    /* All of it, but for a little that may belong to the segments rather than to the engine. */
+    REQUIRE(r, !r->counted || (stats.memory_bytes <= r->memory.bytes && r->memory.bytes - stats.memory_bytes <= 64),
+            "statistics: memory is %llu, but %llu bytes were allocated", (unsigned long long)stats.memory_bytes,
+            (unsigned long long)r->memory.bytes);
     if (m->sealed) return; /* whether these count at seal or at install is not promised */
     EQUAL(r, "statistics: created", NULL, counts->created, stats.created);
     EQUAL(r, "statistics: updated", NULL, counts->updated, stats.updated);
@@ -139,11 +162,12 @@ static void compare_query_frame(run *r, const model_kind *kind, const uint8_t *i
     EQUAL(r, "query frame: status byte", id, state->presence, f.type);
     EQUAL(r, "query frame: version", id, state->version, f.version);
     EQUAL(r, "query frame: source set", id, state->source_set, f.source_set);
-    EQUAL(r, "query frame: data bytes", id, state->presence == CVG_ALIVE ? kind->bytes : 0, f.data_bytes);
+    EQUAL(r, "query frame: data bytes", id, state->presence == CVG_ALIVE ? state->bytes : 0, f.data_bytes);
     if (state->presence == CVG_ALIVE) {
         EQUAL(r, "query frame: schema", id, kind->schema, f.schema);
-        EQUAL(r, "query frame: fixed bytes", id, kind->bytes, f.fixed_bytes);
-        equal_bytes(r, kind, "query frame: data", id, state->data, f.data);
+        EQUAL(r, "query frame: fixed bytes", id, kind->fixed_bytes, f.fixed_bytes);
+        cvg_data got = zones(f.data, f.data_bytes, f.fixed_bytes);
+        equal_data(r, kind, "query frame: data", id, state->data, state->bytes, got);
     }
     uint8_t *tight = model_zeroed(bytes - 1); /* one byte less must be refused, and not be written past */
     status = cvg_encode_query(r->engine, kind->number, id, stream, tight, bytes - 1, &room);
@@ -183,7 +207,7 @@ void compare_unknown_kind(run *r) {
           (uint64_t)cvg_catchup_begin_empty(r->engine, number, klass, &catchup));
     REQUIRE(r, !cvg_scan(r->engine, number, &cursor, &row), "scan of an unknown kind has a row");
     EQUAL(r, "entities of an unknown kind", NULL, 0, cvg_kind_entities(r->engine, number));
-    EQUAL(r, "data bytes of an unknown kind", NULL, 0, cvg_kind_data_bytes(r->engine, number));
+    EQUAL(r, "fixed bytes of an unknown kind", NULL, 0, cvg_kind_fixed_bytes(r->engine, number));
     EQUAL(r, "query frame size of an unknown kind", NULL, 0, cvg_query_frame_bytes_max(r->engine, number));
     cvg_slices slices;
     if (r->batch != NULL)
@@ -208,8 +232,9 @@ static void compare_frame(const run *r, const model_kind *kind, cvg_class klass,
     EQUAL(r, "frame: version", id, entity->sealed.version, f->version);
     EQUAL(r, "frame: previous", id, previous, f->previous != NULL);
     if (previous) {
-        EQUAL(r, "frame: previous bytes", id, kind->bytes, f->previous_bytes);
-        equal_bytes(r, kind, "frame: previous data", id, entity->installed.data, f->previous);
+        EQUAL(r, "frame: previous bytes", id, entity->installed.bytes, f->previous_bytes);
+        cvg_data got = zones(f->previous, f->previous_bytes, kind->fixed_bytes);
+        equal_data(r, kind, "frame: previous data", id, entity->installed.data, entity->installed.bytes, got);
     }
     if (deleted) {
         EQUAL(r, "frame: reason", id, change->reason, f->type);
@@ -218,9 +243,10 @@ static void compare_frame(const run *r, const model_kind *kind, cvg_class klass,
     EQUAL(r, "frame: type", id, change->what == CVG_CREATED ? STATE_CREATED : STATE_UPDATED, f->type);
     EQUAL(r, "frame: source set", id, entity->sealed.source_set, f->source_set);
     EQUAL(r, "frame: changed", id, change->changed, f->changed);
-    EQUAL(r, "frame: fixed bytes", id, kind->bytes, f->fixed_bytes);
-    EQUAL(r, "frame: data bytes", id, kind->bytes, f->data_bytes);
-    equal_bytes(r, kind, "frame: data", id, entity->sealed.data, f->data);
+    EQUAL(r, "frame: fixed bytes", id, kind->fixed_bytes, f->fixed_bytes);
+    EQUAL(r, "frame: data bytes", id, entity->sealed.bytes, f->data_bytes);
+    cvg_data got = zones(f->data, f->data_bytes, f->fixed_bytes);
+    equal_data(r, kind, "frame: data", id, entity->sealed.data, entity->sealed.bytes, got);
 }
 
 /* Every notifiable change of the batch, once, in its order (R2); source changes have no frame (R9). */

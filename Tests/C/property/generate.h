@@ -10,7 +10,7 @@
 #include "model.h"
 #include "random.h"
 
-enum { KINDS_MAX = 4, HOT_IDS_MAX = 100, PALETTE_ROWS = 4, ARRAY_MAX = 300, SCRATCH_BYTES = 1 << 18 };
+enum { KINDS_MAX = 4, HOT_IDS_MAX = 100, PALETTE_ROWS = 4, ARRAY_MAX = 300 };
 
 typedef enum row_profile { ROW_NARROW, ROW_SMALL, ROW_WIDE, ROW_TEXT, ROW_LARGE, ROW_HUGE } row_profile;
 
@@ -32,6 +32,7 @@ typedef struct shape {
     uint64_t operations;
     uint64_t pending_bytes_max;
     uint64_t hash_seed;
+    unsigned variable_percent; /* kinds that have variable fields */
     row_profile profile;
 } shape;
 
@@ -40,8 +41,10 @@ typedef struct kind_plan {
     uint16_t field_count;
     uint8_t schema;
     cvg_field fields[CVG_FIELDS_MAX];
+    cvg_member members[CVG_FIELDS_MAX][MODEL_MEMBERS_MAX]; /* what fields[].members points to */
     uint8_t ids[HOT_IDS_MAX][CVG_ID_BYTES];
     uint8_t *palette[PALETTE_ROWS]; /* rows that writes choose from; NULL until the kind is created */
+    uint32_t palette_bytes[PALETTE_ROWS];
 } kind_plan;
 
 typedef struct world {
@@ -49,7 +52,9 @@ typedef struct world {
     shape shape;
     kind_plan plans[KINDS_MAX];
     unsigned created; /* plans[0..created) are kinds of the model */
-    uint8_t *scratch;
+    size_t room;      /* bytes of each of the two: several of the largest rows */
+    uint8_t *scratch; /* the data of the write being made */
+    uint8_t *values;  /* what its new values point to */
 } world;
 
 /* Writes for one call of cvg_apply; every id and datum is a block of its own, exactly as long as it says. */
@@ -67,10 +72,16 @@ uint8_t generate_source(world *w);
 void generate_ops(world *w, const model *m, op_array *array);
 void ops_free(op_array *array);
 
-/* values: `out` takes the field's bytes */
-void generate_value(rng *r, const cvg_field *field, uint8_t *out);
+/* values.c: each writes the value behind `out`, its fixed part and then its variable part, points `value` at it and
+ * returns where it ends. `generate_counted` is of a variable field, and may be longer than the field's max;
+ * `generate_edit` makes a variable value a little longer, shorter or different. */
+uint8_t *generate_value(rng *r, const model_kind *kind, unsigned field, uint8_t *out, model_value *value);
+uint8_t *generate_counted(rng *r, const model_kind *kind, unsigned field, uint32_t count, uint8_t *out,
+                          model_value *value);
+uint8_t *generate_edit(rng *r, const model_kind *kind, unsigned field, uint8_t *out, model_value *value);
+void put_number(uint8_t *out, uint32_t number); /* a directory entry */
 
-/* A write being made, before it gets blocks of its own. `data` has SCRATCH_BYTES. */
+/* A write being made, before it gets blocks of its own. `data` is the world's scratch. */
 typedef struct draft {
     const model_kind *kind;
     uint8_t *data;
@@ -80,8 +91,18 @@ typedef struct draft {
     uint8_t code, source, schema;
 } draft;
 
-/* Makes the draft wrong in one random way that its kind allows; true: done. Kinds numbered by unused plans are unknown.
- */
+/* The fields that the draft's data holds: of a PATCH the masked ones, of an ASSERT all. */
+static inline uint64_t draft_fields(const draft *d) {
+    if (d->code == CVG_PATCH) return d->mask & d->kind->all_fields;
+    return d->code == CVG_ASSERT ? d->kind->all_fields : 0;
+}
+
+/* Fills the draft's data from the values of the fields it holds. */
+static inline void draft_fill(draft *d, const model_value values[]) {
+    d->data_bytes = model_join(d->kind, draft_fields(d), values, d->data);
+}
+
+/* Makes the draft wrong in one random way that its kind allows; true: done. */
 bool generate_fault(world *w, const model *m, draft *d);
 
 #endif

@@ -21,10 +21,10 @@ typedef struct counted {
 } counted;
 
 static const char *const status_names[STATUSES] = {
-    [-CVG_E_KIND] = "kind",       [-CVG_E_OPERATION] = "operation", [-CVG_E_SOURCE] = "source",
-    [-CVG_E_SCHEMA] = "schema",   [-CVG_E_LENGTH] = "length",       [-CVG_E_MASK] = "mask",
-    [-CVG_E_BOOL] = "bool",       [-CVG_E_TOO_LONG] = "too long",   [-CVG_E_UTF8] = "UTF-8",
-    [-CVG_E_PADDING] = "padding", [-CVG_E_NOT_OWNER] = "not owner",
+    [-CVG_E_MEMORY] = "memory", [-CVG_E_KIND] = "kind",       [-CVG_E_OPERATION] = "operation",
+    [-CVG_E_SOURCE] = "source", [-CVG_E_SCHEMA] = "schema",   [-CVG_E_LENGTH] = "length",
+    [-CVG_E_MASK] = "mask",     [-CVG_E_BOOL] = "bool",       [-CVG_E_TOO_LONG] = "too long",
+    [-CVG_E_UTF8] = "UTF-8",    [-CVG_E_PADDING] = "padding", [-CVG_E_NOT_OWNER] = "not owner",
 };
 
 static bool print_counted(const counted *items, size_t count, bool enough) {
@@ -68,9 +68,20 @@ static bool report(const totals *t, bool enough) {
         {"  created and retracted, no trace", m->no_trace, true},
         {"source-only changes", m->source_changes, true},
         {"fields cleared by on_retract", m->clears, true},
+        {"  of them variable", m->clears_variable, true},
+        {"kinds", t->kinds, true},
+        {"  with variable fields", t->variable_kinds, true},
+        {"variable values written", m->variable, true},
+        {"  longer than before", m->grows, true},
+        {"  shorter than before", m->shrinks, true},
+        {"  empty, and not before", m->empties, true},
+        {"  as long as can be", m->full, true},
+        {"arrays written", m->arrays, true},
+        {"structs, or arrays of them, written", m->structs, true},
         {"windows full", t->full_windows, true},
         {"sealed batches held open", t->held, true},
         {"  most writes on top of one", t->held_deepest, true},
+        {"  rows in them with variable bytes", t->held_variable, true},
         {"seals refused meanwhile", t->refused_seals, true},
         {"bootstraps begun", t->bootstraps, true},
         {"live readers put back to catch-up", t->demoted, true},
@@ -81,6 +92,10 @@ static bool report(const totals *t, bool enough) {
         {"live frames", t->live_frames, true},
         {"slices retained", t->kept, true},
         {"queries compared", t->queries, true},
+        {"calls that ran out of memory", t->starved, true},
+        {"refusals inside structs and arrays", t->inside, true},
+        {"refusals for directory entries", t->directory, true},
+        {"  where another answer was as good", t->either, true},
     };
     bool all = print_counted(items, sizeof items / sizeof *items, enough);
     return print_refusals(t, enough) && all;
@@ -120,6 +135,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     model_self_test();
+    definitions_test();
+    churn_test();
     printf("seeds %llu..%llu\n", (unsigned long long)first, (unsigned long long)(first + histories - 1));
     for (uint64_t i = 0; i < histories; i++) history_run(first + i, verbose, &t);
     bool all = report(&t, histories >= ENOUGH_HISTORIES);

@@ -1,6 +1,6 @@
 /*
  * memory.c - an allocator that hands out dirty memory and checks that all of it comes back, with the size it was asked
- * for: [room for alignment | size and start, 16 bytes | block].
+ * for: [room for alignment | size and start, 16 bytes | block]. On demand it has none for a while.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "run.h"
@@ -14,6 +14,11 @@ typedef struct prefix {
 
 static void *allocate(void *context, size_t bytes, size_t alignment) {
     memory *m = context;
+    if (m->fail_in > 0 && --m->fail_in == 0) {
+        m->failed++;
+        m->fail_in = m->lasting;
+        return NULL;
+    }
     size_t room = alignment < sizeof(prefix) ? sizeof(prefix) : alignment;
     void *start = NULL;
     if (posix_memalign(&start, room, room + bytes) != 0) return NULL;
@@ -39,4 +44,18 @@ static void release(void *context, void *pointer, size_t bytes) {
 
 cvg_allocator memory_allocator(memory *m) {
     return (cvg_allocator){.context = m, .allocate = allocate, .release = release};
+}
+
+void memory_starve(run *r) {
+    if (!r->starving || !rng_percent(&r->world.random, 25)) return;
+    r->memory.fail_in = rng_between(&r->world.random, 1, rng_percent(&r->world.random, 60) ? 1 : 4);
+    r->memory.lasting = rng_percent(&r->world.random, 50);
+}
+
+bool memory_feed(run *r) {
+    bool failed = r->memory.failed > 0;
+    r->memory.failed = r->memory.fail_in = 0;
+    r->totals->starved += failed;
+    if (failed) trace(r, "  without memory:");
+    return failed;
 }

@@ -51,29 +51,28 @@ void ops_free(op_array *array) {
 }
 
 /* A whole row: what the entity holds, what it held when the window opened, or another one. */
-static void draw_row(world *w, const model_kind *kind, const model_entity *entity, uint8_t *row) {
+static void draw_row(world *w, const model_kind *kind, const model_entity *entity, model_value values[]) {
     rng *r = &w->random;
     const kind_plan *plan = NULL;
     for (unsigned k = 0; k < w->created; k++)
         if (w->plans[k].number == kind->number) plan = &w->plans[k];
-    const uint8_t *from = plan->palette[rng_below(r, PALETTE_ROWS)];
+    uint64_t row = rng_below(r, PALETTE_ROWS);
     bool equal = entity != NULL && rng_percent(r, w->shape.equal_percent);
-    if (equal) from = rng_percent(r, 50) ? model_latest(entity)->data : entity->installed.data;
-    memcpy(row, from, kind->bytes);
-    if (equal || rng_percent(r, 50)) return;
-    for (uint64_t i = rng_between(r, 1, 3); i > 0; i--) {
-        uint64_t f = rng_below(r, kind->field_count);
-        generate_value(r, &kind->fields[f], row + kind->offsets[f]);
+    bool near = entity != NULL && rng_percent(r, 15);
+    if (equal || near) {
+        const model_state *state = rng_percent(r, 50) ? model_latest(entity) : &entity->installed;
+        model_values(kind, state->data, state->bytes, values);
+    } else {
+        model_values(kind, plan->palette[row], plan->palette_bytes[row], values);
     }
-}
-
-/* Packs the fields of d->mask, in place, from a whole row in d->data. */
-static void pack(draft *d) {
-    d->data_bytes = 0;
-    for (unsigned f = 0; f < d->kind->field_count; f++) {
-        if (!(d->mask >> f & 1)) continue;
-        memmove(d->data + d->data_bytes, d->data + d->kind->offsets[f], d->kind->sizes[f]);
-        d->data_bytes += d->kind->sizes[f];
+    if (equal || (!near && rng_percent(r, 50))) return;
+    uint8_t *at = w->values;
+    for (uint64_t i = rng_between(r, 1, 3); i > 0; i--) {
+        unsigned f = (unsigned)rng_below(r, kind->field_count);
+        if (kind->units[f] > 0 && rng_percent(r, 60))
+            at = generate_edit(r, kind, f, at, &values[f]);
+        else
+            at = generate_value(r, kind, f, at, &values[f]);
     }
 }
 
@@ -105,10 +104,18 @@ static draft new_draft(world *w, const model_kind *kind, uint8_t code, uint8_t s
                    .schema = kind->schema};
 }
 
-static draft draft_assert(world *w, const model_kind *kind, uint8_t source, const uint8_t *row) {
+static draft draft_assert(world *w, const model_kind *kind, uint8_t source, const model_value values[]) {
     draft d = new_draft(w, kind, CVG_ASSERT, source);
-    memcpy(d.data, row, kind->bytes);
-    d.data_bytes = kind->bytes;
+    draft_fill(&d, values);
+    return d;
+}
+
+static draft draft_write(world *w, const model_kind *kind, const model_entity *entity, uint8_t source) {
+    model_value values[CVG_FIELDS_MAX];
+    draft d = new_draft(w, kind, rng_percent(&w->random, 50) ? CVG_ASSERT : CVG_PATCH, source);
+    draw_row(w, kind, entity, values);
+    if (d.code == CVG_PATCH) d.mask = draw_mask(&w->random, kind, source);
+    draft_fill(&d, values);
     return d;
 }
 
@@ -130,13 +137,7 @@ static void append_single(world *w, const model *m, const model_kind *kind, cons
         d = new_draft(w, kind, CVG_RETRACT, draw_holder(w, entity));
         d.schema = (uint8_t)rng_next(r); /* a retraction has none */
     } else {
-        d = new_draft(w, kind, rng_percent(r, 50) ? CVG_ASSERT : CVG_PATCH, generate_source(w));
-        draw_row(w, kind, entity, d.data);
-        d.data_bytes = kind->bytes;
-        if (d.code == CVG_PATCH) {
-            d.mask = draw_mask(r, kind, d.source);
-            pack(&d);
-        }
+        d = draft_write(w, kind, entity, generate_source(w));
     }
     if (invalid) {
         bool done = false;
@@ -161,7 +162,7 @@ static void append_pattern(world *w, const model_kind *kind, const uint8_t *hot,
     rng *r = &w->random;
     const model_entity *entity = model_find(kind, hot);
     uint8_t source = draw_holder(w, entity), id[CVG_ID_BYTES];
-    uint8_t *row = model_zeroed(kind->bytes);
+    model_value row[CVG_FIELDS_MAX];
     draft d;
     memcpy(id, hot, sizeof id);
     switch (rng_below(r, 4)) {
@@ -170,7 +171,8 @@ static void append_pattern(world *w, const model_kind *kind, const uint8_t *hot,
         d = draft_assert(w, kind, source, row);
         append(w, array, &d, id);
         if (entity == NULL) break;
-        d = draft_assert(w, kind, source, entity->installed.data);
+        model_values(kind, entity->installed.data, entity->installed.bytes, row);
+        d = draft_assert(w, kind, source, row);
         append(w, array, &d, id);
         break;
     case 1: /* no trace */
@@ -186,16 +188,9 @@ static void append_pattern(world *w, const model_kind *kind, const uint8_t *hot,
         break;
     default: /* gone, and back as it was or as something else, in part or in full */
         append_retract_all(w, kind, id, array, limit - 1);
-        draw_row(w, kind, entity, w->scratch);
-        d = new_draft(w, kind, rng_percent(r, 50) ? CVG_PATCH : CVG_ASSERT, source);
-        d.data_bytes = kind->bytes;
-        if (d.code == CVG_PATCH) {
-            d.mask = draw_mask(r, kind, source);
-            pack(&d);
-        }
+        d = draft_write(w, kind, entity, source);
         append(w, array, &d, id);
     }
-    free(row);
 }
 
 void generate_ops(world *w, const model *m, op_array *array) {

@@ -26,6 +26,12 @@ typedef struct totals {
     uint64_t empty_batches;
     uint64_t bootstraps, finished, quiet, demoted, catchup_frames, catchup_deletions, live_frames;
     uint64_t queries, kept;
+    uint64_t inside;    /* refusals for what is inside a struct or an array */
+    uint64_t directory; /* refusals for a directory entry */
+    uint64_t either;    /* refusals that two answers were good for */
+    uint64_t kinds, variable_kinds;
+    uint64_t starved;       /* calls during which there was no memory */
+    uint64_t held_variable; /* rows with variable bytes in batches with writes on top */
 } totals;
 
 /* A retained slice and what it said when it was published. */
@@ -38,6 +44,7 @@ typedef struct kept_slice {
 /* What a reader knows of one entity, by the entity's index in the model. */
 typedef struct mirror_slot {
     uint8_t *data; /* NULL: not held */
+    uint32_t bytes;
     uint64_t version;
     uint64_t newest; /* version of the last frame about it, deletions included */
     uint64_t frames; /* in this catch-up */
@@ -59,18 +66,25 @@ typedef struct reader {
 /* Memory of the engine under test, counted. */
 typedef struct memory {
     uint64_t blocks, bytes;
+    uint64_t fail_in; /* the allocation that fails, counted from 1; 0: none */
+    uint64_t failed;  /* since memory_starve */
+    bool lasting;     /* the next ones fail too */
     bool wrong_release;
 } memory;
 
 typedef struct run {
     uint64_t seed, step;
     bool verbose;
+    bool counted;  /* the engine's memory comes from here */
+    bool starving; /* and now and then there is none */
     world world;
     memory memory;
     cvg_engine *engine;
     model *model;
     const cvg_batch *batch; /* sealed, not installed */
-    uint64_t on_top;        /* writes applied since it was sealed */
+    cvg_change *changes;    /* as they were read at the seal, kind by kind: their pointers hold until the install */
+    size_t change_count, change_capacity;
+    uint64_t on_top; /* writes applied since it was sealed */
     op_array array;
     reader readers[READERS_MAX];
     kept_slice kept[KEPT_MAX];
@@ -98,18 +112,31 @@ const char *id_text(const uint8_t id[CVG_ID_BYTES]); /* hexadecimal; valid until
         if (expected_ != got_) differs((r), (what), (id), expected_, got_);                                            \
     } while (0)
 _Noreturn void differs(const run *r, const char *what, const uint8_t *id, uint64_t expected, uint64_t got);
-void equal_bytes(const run *r, const model_kind *kind, const char *what, const uint8_t *id, const uint8_t *expected,
-                 const uint8_t *got);
+
+/* `expected` is the row's data as the model has it. */
+void equal_data(const run *r, const model_kind *kind, const char *what, const uint8_t *id, const uint8_t *expected,
+                uint32_t bytes, cvg_data got);
 
 /* memory.c */
 cvg_allocator memory_allocator(memory *m);
+void memory_starve(run *r); /* seldom, in some histories: an allocation of the next call fails, or all from it on */
+bool memory_feed(run *r);   /* there is memory again; whether an allocation has failed meanwhile */
+
+/* churn.c: rows that change for long take no more memory than rows that change for a while. */
+void churn_test(void);
 
 /* compare.c */
-void compare_batch(const run *r);     /* the sealed batch; the model has sealed too */
-void compare_installed(const run *r); /* scans, counts, statistics */
+void compare_batch(run *r, bool just_sealed); /* the model has sealed too; just sealed, the changes are remembered */
+void compare_installed(const run *r);         /* scans, counts, statistics */
 void compare_query(run *r, const model_kind *kind, const uint8_t id[CVG_ID_BYTES]);
 void compare_unknown_kind(run *r);
 void compare_batch_frames(run *r, const model_kind *kind, cvg_class klass, const cvg_slices *slices);
+
+/* The two zones of a frame's data. */
+cvg_data zones(const uint8_t *data, uint32_t bytes, uint32_t fixed_bytes);
+
+/* definitions.c: which kinds are refused, and that everything at a limit is not; ends the process if it is wrong. */
+void definitions_test(void);
 
 /* kept.c */
 void kept_take(run *r, const cvg_slices *slices);
