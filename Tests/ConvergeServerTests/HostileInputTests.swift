@@ -111,7 +111,7 @@ import Testing
                 Frames.message(Heartbeat(opaque: 1), stream: stream), Frames.message(Sync(), stream: stream),
                 Frames.message(Query(kind: kind, id: id("w")), stream: stream),
                 Frames.message(Subscribe(kind: kind), stream: stream),
-                Frames.message(ListKinds(), stream: stream), Frames.message(Connect(), stream: stream),
+                Frames.message(ListKinds(), stream: stream),
             ]
             for request in requests {
                 try client.send(request)
@@ -122,6 +122,17 @@ import Testing
                 #expect(error.message.contains("stream id \(stream): requests have 1 to 32767"))
             }
             #expect(try client.request(Heartbeat(opaque: 2), HeartbeatAck.self).opaque == 2)
+        }
+    }
+
+    @Test func connectMayComeWithoutAStreamIdButNotWithAReservedOne() throws {
+        try whileOthersAreServed { server, _ in
+            let client = try RawClient(server)
+            try client.send(Frames.message(Connect(), stream: 40_000))
+            try client.expectError(.malformedMessage, "stream id 40000")
+            try client.send(Frames.message(Connect(), stream: 0))
+            _ = try client.receive(Connected.self)
+            try client.sync()
         }
     }
 

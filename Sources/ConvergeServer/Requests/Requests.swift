@@ -21,7 +21,7 @@ extension Server {
 
     /// A reply can only be told from others by its stream id.
     private func validate(_ header: FrameHeader) throws(WireError) {
-        let has = header.opcode.isAnswered ? 1...WireLimits.streamMax : 0...WireLimits.streamMax
+        let has = header.opcode.needsStream ? 1...WireLimits.streamMax : 0...WireLimits.streamMax
         guard !has.contains(header.stream) else { return }
         throw WireError(
             .malformedMessage,
@@ -75,10 +75,11 @@ extension FrameHeader {
 }
 
 extension Opcode {
-    /// A request that has a reply; of opcodes that are not known it is not known.
-    var isAnswered: Bool {
+    /// A request with a reply that could be mistaken for another's. CONNECT's is the first of all; GOODBYE has none; of opcodes
+    /// that are not known it is not known.
+    var needsStream: Bool {
         switch self {
-        case .connect, .query, .subscribe, .unsubscribe, .heartbeat, .sync, .createKind, .getKind, .listKinds, .admin:
+        case .query, .subscribe, .unsubscribe, .heartbeat, .sync, .createKind, .getKind, .listKinds, .admin:
             true
         default: false
         }
