@@ -11,7 +11,7 @@ TEST_PACKAGES := python3
 CHECK_PACKAGES := clang-format
 
 .PHONY: help deps deps-check build debug run demo install install-library uninstall test test-c test-swift test-tour \
-	test-demo test-embedding test-install property bench check format clean
+	test-demo test-embedding test-install property fuzz bench check format clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -124,7 +124,7 @@ uninstall: ## removes what install put there (the same PREFIX and DESTDIR)
 test: test-c property test-swift test-tour test-demo test-embedding test-install ## every test
 
 test-c: $(C_TESTS:%=$(C_OUT)/test_%) $(C_OUT)/golden_frames
-	@for t in $(C_TESTS:%=test_%); do echo "== $$t"; (cd . && $(C_OUT)/$$t) 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]' ; done
+	@for t in $(C_TESTS:%=test_%); do echo "== $$t"; $(C_OUT)/$$t 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]' ; done
 	@echo "== golden_frames"; $(C_OUT)/golden_frames 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]'
 
 HISTORIES ?= 1000
@@ -158,6 +158,11 @@ check: deps-check ## layers (and that breaches are caught), formatting, warnings
 format: deps-check ## formats C and Swift in place
 	@git ls-files '*.c' '*.h' '*.cpp' | xargs -r clang-format -i
 	@swift format -i --recursive --configuration .swift-format Sources Tests Examples Package.swift
+
+T ?= all
+FUZZ_SECONDS ?= 10
+fuzz: deps ## hostile bytes for wire, schema and core (T=wire|schema|core FUZZ_SECONDS=n)
+	@scripts/fuzz.sh $(T) $(FUZZ_SECONDS)
 
 bench: build $(C_OUT)/bench_core ## first numbers: the core alone, then the server
 	@scripts/bench.sh $(BIN) $(C_OUT)
