@@ -10,7 +10,7 @@ PACKAGES := libjemalloc-dev libxxhash-dev libssl-dev liburing-dev libcmocka-dev
 TEST_PACKAGES := python3
 CHECK_PACKAGES := clang-format
 
-.PHONY: help deps deps-check build debug run demo install install-library uninstall test test-c test-swift test-tour \
+.PHONY: help deps deps-check build debug run demo install install-library uninstall test test-c test-swift test-io-uring test-tour \
 	test-demo test-embedding test-install property fuzz bench check format clean
 
 help: ## this list
@@ -121,7 +121,7 @@ uninstall: ## removes what install put there (the same PREFIX and DESTDIR)
 	@rm -f $(INSTALLED:%='$(TO)/%')
 
 # ---- tests
-test: test-c property test-swift test-tour test-demo test-embedding test-install ## every test
+test: test-c property test-swift test-io-uring test-tour test-demo test-embedding test-install ## every test
 
 test-c: $(C_TESTS:%=$(C_OUT)/test_%) $(C_OUT)/golden_frames
 	@for t in $(C_TESTS:%=test_%); do echo "== $$t"; $(C_OUT)/$$t 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]' ; done
@@ -134,6 +134,13 @@ property: $(C_OUT)/property ## the core against the reference model (HISTORIES=n
 
 test-swift: debug
 	@CONVERGE_BIN_DIR=$(CURDIR)/.build/debug swift test --skip-build --disable-xctest $(STRICT)
+
+# A kernel or a container may forbid io_uring; then there is nothing to test, and it says so.
+test-io-uring: debug ## server, client and programs again, with sockets served by io_uring
+	@if $(CURDIR)/.build/debug/convergedb serve --memory --listen 127.0.0.1:0 --net io_uring >/dev/null 2>&1 </dev/null & pid=$$!; sleep 1; kill $$pid 2>/dev/null; then \
+	  CONVERGEDB_NET=io_uring CONVERGE_BIN_DIR=$(CURDIR)/.build/debug swift test --skip-build --disable-xctest $(STRICT) \
+	    --filter 'ConvergeServerTests|ConvergeClientTests|ConvergeCLITests'; \
+	else echo "io_uring is not to be had here: its tests were not run"; fi
 
 test-tour: build ## the README's tour, run as written
 	@scripts/test-tour.sh $(BIN)

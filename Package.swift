@@ -43,7 +43,7 @@ let package = Package(
             exclude: ["data", "flight.json"]),
 
         .target(
-            name: "ConvergeTestSupport", dependencies: ["ConvergeServer", "ConvergeWire"],
+            name: "ConvergeTestSupport", dependencies: ["ConvergeServer", "ConvergeTransport", "ConvergeWire"],
             path: "Tests/ConvergeTestSupport"),
         .testTarget(name: "ConvergeSchemaTests", dependencies: ["ConvergeSchema"]),
         .testTarget(name: "ConvergeWireTests", dependencies: ["ConvergeWire"]),

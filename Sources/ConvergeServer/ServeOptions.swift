@@ -1,4 +1,5 @@
 import ConvergeSchema
+import ConvergeTransport
 import ConvergeWire
 
 /// What `convergedb serve` was told: flag before environment before default.
@@ -54,8 +55,10 @@ public struct ServeOptions: Sendable {
             options.configuration.windowMilliseconds = milliseconds
             return nil
         },
-        Option(name: "--net", value: "auto|epoll", help: "how sockets are served (auto)") { _, text in
-            ["auto", "epoll"].contains(text) ? nil : "takes auto or epoll; this version has no other"
+        Option(name: "--net", value: "auto|io_uring|epoll", help: "how sockets are served (auto)") { options, text in
+            guard let backend = TransportBackend(name: text) else { return "takes auto, io_uring or epoll" }
+            options.configuration.net = backend
+            return nil
         },
     ]
 

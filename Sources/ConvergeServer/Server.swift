@@ -64,7 +64,7 @@ public struct Server: ~Copyable {
     private static func makeTransport(_ configuration: ServerConfiguration) throws(ServerError) -> Transport {
         let options = TransportOptions(
             connectionsMax: configuration.connectionsMax, messageMax: ServerLimits.frameBytes,
-            queueLow: ServerLimits.queueLow)
+            queueLow: ServerLimits.queueLow, backend: configuration.net)
         do { return try Transport(options) } catch { throw ServerError(error.description) }
     }
 

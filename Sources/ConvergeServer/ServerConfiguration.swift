@@ -1,3 +1,4 @@
+public import ConvergeTransport
 import ConvergeWire
 
 /// What a server is told when it starts. The defaults serve on the loopback interface.
@@ -16,6 +17,8 @@ public struct ServerConfiguration: Sendable {
     /// subscribers as long as those are equally late.
     public var subscriberBytes = 64 << 20
     public var connectionsMax = 65_536
+    /// How sockets are served.
+    public var net = TransportBackend.auto
     /// Bytes of requests held of connections that ask faster than they are answered, all together.
     public var heldBytesMax = 64 << 20
     /// A connection that has not greeted with CONNECT by then is closed.

@@ -118,6 +118,7 @@ extension Server {
             json.member("receives", net.receives)
             json.member("sends", net.sends)
             json.member("polls", net.polls)
+            json.member("backend", transport.backend.name)
             json.member("unfinished_bytes_now", net.unfinishedBytes)
             json.member("unfinished_bytes_peak", net.unfinishedPeak)
             json.member("unfinished_bytes_max", net.unfinishedMax)

@@ -32,7 +32,7 @@ import Testing
         (["--memory", "--listen", "127.0.0.1:"], ["HOST:PORT"]),
         (["--memory", "--listen", "nowhere"], ["HOST:PORT", "'nowhere'"]),
         (["--memory", "--listen", "h:65536"], ["65,535"]),
-        (["--memory", "--net", "io_uring"], ["auto or epoll"]),
+        (["--memory", "--net", "select"], ["auto, io_uring or epoll"]),
         (["--memory", "--data", "d"], ["exclude"]),
         (["--data", "d"], ["--memory instead of --data"]),
         ([], ["--memory"]),

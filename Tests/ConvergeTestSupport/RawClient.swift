@@ -134,7 +134,8 @@ public final class RawClient {
         received.removeFirst(offset)
         offset = 0
         let count = withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { buffer in
-            let count = recv(descriptor, buffer.baseAddress!, buffer.count, 0)
+            var count = recv(descriptor, buffer.baseAddress!, buffer.count, 0)
+            while count < 0, errno == EINTR { count = recv(descriptor, buffer.baseAddress!, buffer.count, 0) }
             if count > 0 { received.append(contentsOf: buffer[0..<count]) }
             return count
         }

@@ -1,4 +1,5 @@
 public import ConvergeServer
+import ConvergeTransport
 import Glibc
 
 /// A server on a port of its own and a thread of its own, inside the test process. It stops when it is let go.
@@ -16,6 +17,13 @@ public final class TestServer: @unchecked Sendable {
         configuration.port = 0
         configuration.windowMilliseconds = 1
         configuration.lingerMilliseconds = 100
+        // So that the whole suite can be run over the other way of serving sockets: make test-io-uring.
+        if let text = getenv("CONVERGEDB_NET") {
+            guard let net = TransportBackend(name: String(cString: text)) else {
+                fatalError("CONVERGEDB_NET names no backend")
+            }
+            configuration.net = net
+        }
         configure(&configuration)
         running = RunningServer(try Server(configuration))
         port = running.server.port
