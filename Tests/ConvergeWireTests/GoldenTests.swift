@@ -191,7 +191,8 @@ import Testing
                 try check(name, try QueryResult(payload: payload.span.bytes), stream: header.stream)
             }
         }
-        #expect(seen.values.reduce(0, +) == 13, "state_*, deleted_* and query_result_* are thirteen files; found \(seen)")
+        #expect(
+            seen.values.reduce(0, +) == 13, "state_*, deleted_* and query_result_* are thirteen files; found \(seen)")
         #expect(seen.count == 3)
     }
 
