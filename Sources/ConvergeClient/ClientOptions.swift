@@ -2,7 +2,9 @@
 public struct ClientOptions: Sendable {
     /// A name for people, shown by the server.
     public var name = ""
-    /// The source to claim, 0...63; nil asks for the lowest free one (`L1`).
+    /// The source to claim, 0...63; nil asks for the lowest free one (`L1`): no connection holds it, and nothing is asserted
+    /// by it. What a source asserts outlives its connection, so a program that runs again and again names its source:
+    /// otherwise each run gets another one, until none of the 64 is free.
     public var source: UInt8?
     /// Several connections may be this source, if all of them say so (`L1`).
     public var shared = false

@@ -125,6 +125,22 @@ import Testing
         #expect(synced.refusals.first?.message == "from the future")
     }
 
+    /// The server would let the connection ask for another source; this client does not, so it does not wait either.
+    @Test func l1ARefusedConnectEndsAtOnce() async throws {
+        for code: WireErrorCode in [.sourceClaimed, .noSourceFree] {
+            let peer = try FakePeer { connection in
+                _ = try connection.await(.connect)
+                try connection.send(ErrorMessage(code: code, opcode: 1, fatal: false, message: "ask for another"))
+                while true { _ = try connection.receive() }
+            }
+            let error = await #expect(throws: ClientError.self) {
+                try await peer.connect { $0.timeout = .seconds(600) }
+            }
+            #expect(error?.kind == .refused(code))
+            #expect(error?.description == "ask for another")
+        }
+    }
+
     @Test func aFatalErrorIsTheReasonThatIsGiven() async throws {
         let peer = try FakePeer { connection in
             _ = try connection.await(.connect)

@@ -52,6 +52,25 @@ import class ConvergeTestSupport.TestServer
         await client.close()
     }
 
+    @Test func notificationsDescribeThemselves() async throws {
+        let server = try TestServer()
+        let client = try await Self.connect(server)
+        let kind = try await client.register(Self.gauge)
+        var notifications = try await client.subscribe(kind).makeAsyncIterator()
+        let id = try EntityID.text("a")
+        var shown: [String] = []
+        try await client.assert(kind, id, ["level": .unsigned(7), "label": .string("hot")])
+        try await shown.append("\(#require(try notifications.next()))")
+        try await client.patch(kind, id, ["level": .unsigned(8)])
+        try await shown.append("\(#require(try notifications.next()))")
+        try await client.retract(kind, id)
+        try await shown.append("\(#require(try notifications.next()))")
+        #expect(
+            shown == [
+                #"created a v1: level 7, label "hot", owned 0"#, "updated a v2: level 8", "deleted (retract) a v3",
+            ])
+    }
+
     @Test func w4RefusedWritesAreCountedAndNamed() async throws {
         let server = try TestServer()
         let client = try await Self.connect(server) { $0.source = 3 }
