@@ -19,6 +19,12 @@ struct CommandLineParser {
             }
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             let name = parts[0] == "-h" ? "--help" : parts[0]
+            if name == "--liveness" {
+                throw CommandFailure(
+                    .usage,
+                    "--liveness is not in this version, which keeps what was written until it is retracted: leave it out"
+                )
+            }
             guard let flag = Self.known.first(where: { $0.name == name }) else { throw Self.unknown(name, Self.known) }
             guard flags[name] == nil else { throw CommandFailure(.usage, "\(name) is given twice: give it once") }
             switch (flag.value, parts.count) {
@@ -54,6 +60,10 @@ struct CommandLineParser {
             throw CommandFailure(.usage, "\(name) is no flag of '\(verb.name)'; usage: \(verb.usage)")
         }
         guard words.count == verb.words.count else {
+            if words.count > verb.words.count, verb.words.last == "JSON", words[verb.words.count - 1].hasPrefix("{") {
+                throw CommandFailure(
+                    .usage, "the JSON came as several words: put the JSON in single quotes; usage: \(verb.usage)")
+            }
             let problem =
                 words.count < verb.words.count
                 ? "\(verb.words[words.count]) is missing" : "'\(shown(words[verb.words.count]))' is one word too many"

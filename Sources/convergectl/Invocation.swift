@@ -28,7 +28,6 @@ struct GlobalOptions: Sendable {
         Flag("--token-file", "FILE", "present the access token in this file"),
         Flag("--json", nil, "print JSON: one document (watch: one object a line)"),
         Flag("--timeout", "SECONDS", "for connecting and for each answer; default 10"),
-        Flag("--liveness", "SECONDS", "retract what was written after this long without a connection; default never"),
         Flag("--help", nil, "this text; behind a verb, the verb's"),
         Flag("--version", nil, "the version"),
     ]
@@ -39,7 +38,6 @@ struct GlobalOptions: Sendable {
     var tokenFile: String?
     var json = false
     var timeout = Duration.seconds(10)
-    var liveness = ClientOptions.Liveness.never
 
     init(_ flags: [String: String]) throws {
         let environment = getenv("CONVERGEDB_SERVER").map { String(cString: $0) }
@@ -57,21 +55,16 @@ struct GlobalOptions: Sendable {
         tokenFile = flags["--token-file"]
         json = flags["--json"] != nil
         if let text = flags["--timeout"] { timeout = try Self.seconds(text, "--timeout", 0.001...86_400) }
-        if let text = flags["--liveness"], text != "never" {
-            let deadline = try Self.seconds(text, "--liveness", 1...86_400, orNever: true)
-            liveness = .milliseconds(UInt32(deadline / .milliseconds(1)))
-        }
     }
 
     private static func seconds(
-        _ text: String, _ flag: String, _ range: ClosedRange<Double>, orNever: Bool = false
+        _ text: String, _ flag: String, _ range: ClosedRange<Double>
     ) throws -> Duration {
         guard let number = Double(text), range.contains(number) else {
             let low = range.lowerBound < 1 ? "\(range.lowerBound)" : "\(Int(range.lowerBound))"
             throw CommandFailure(
                 .usage,
-                "\(flag) takes seconds from \(low) to \(Int(range.upperBound))\(orNever ? ", or 'never'" : ""), "
-                    + "not '\(shown(text))'")
+                "\(flag) takes seconds from \(low) to \(Int(range.upperBound)), not '\(shown(text))'")
         }
         return .milliseconds(Int64((number * 1000).rounded()))
     }

@@ -60,7 +60,7 @@ struct NotificationPrinter {
         writer.member("id", "\(change.id)")
         writer.member("version", change.version)
         if let row = change.row {
-            writer.member("source_set", change.sourceSet)
+            writer.member(sourceSet: change.sourceSet)
             writer.member("changed", names: change.changedFields(of: kind))
             writer.member("fields", row)
         }

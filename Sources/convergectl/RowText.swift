@@ -22,6 +22,16 @@ extension JSONWriter {
         endArray()
     }
 
+    /// A source set as the number that the protocol has, and as the list of its members: JSON readers that hold numbers as
+    /// doubles lose bits of the first.
+    mutating func member(sourceSet set: UInt64) {
+        member("source_set", set)
+        key("sources")
+        beginArray()
+        for source in sources(of: set) { integer(source) }
+        endArray()
+    }
+
     /// A kind as its kind file has it, with its number and schema version.
     mutating func kind(_ kind: Kind) {
         beginObject()

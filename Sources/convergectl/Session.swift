@@ -14,7 +14,7 @@ extension Invocation {
         var options = try clientOptions()
         options.source = global.source ?? 63
         options.shared = global.source == nil
-        options.liveness = global.liveness
+        options.liveness = .never
         return try await Client.connect(host: global.host, port: global.port, options: options)
     }
 
@@ -30,6 +30,18 @@ extension Invocation {
         return options
     }
 
+    /// The kind that the verb's first word names. A name that is not known gets the nearest one suggested.
+    func kind(of client: Client) async throws -> Kind {
+        let name = words[0]
+        do {
+            return try await client.kind(named: name)
+        } catch {
+            guard error.code == .unknownKind, let kinds = try? await client.kinds() else { throw error }
+            let hint = Sentence.suggestion(for: name, among: kinds.map(\.name))
+            throw CommandFailure(.notFound, error.description + hint)
+        }
+    }
+
     func entityID(_ text: String) throws -> EntityID {
         do { return try EntityID.parse(text) } catch { throw CommandFailure(.usage, "\(error)") }
     }
@@ -37,7 +49,11 @@ extension Invocation {
 
 /// Names of a source set's members, e.g. `0,2,63`.
 func sourceList(_ set: UInt64) -> String {
-    (0..<64).filter { set >> UInt64($0) & 1 == 1 }.map(String.init).joined(separator: ",")
+    sources(of: set).map(String.init).joined(separator: ",")
+}
+
+func sources(of set: UInt64) -> [UInt64] {
+    (0..<64).filter { set >> $0 & 1 == 1 }
 }
 
 func hexText(_ bytes: [UInt8]) -> String {

@@ -194,6 +194,9 @@ final class Tool {
         try Process("convergectl", ["--server", address] + arguments, input: input).wait()
     }
 
+    /// Asks the server to end.
+    func stop() { server.signal(SIGTERM) }
+
     /// With the kind `Gauge` registered.
     static func withGauge() throws -> Tool {
         let tool = try Tool()

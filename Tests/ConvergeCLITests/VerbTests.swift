@@ -46,6 +46,7 @@ import Testing
         let json = try tool.run("get", "Gauge", "text:a-1", "--json").json()
         #expect(json["state"] == "alive" && json["version"] == 2)
         #expect(json["source_set"]?.integer(as: UInt64.self) == 1 << 63)
+        #expect(json["sources"]?.description == "[63]")
         #expect(json["fields"]?.description == #"{"level":4,"label":"hot","open":true,"owned":0}"#)
 
         // Another source keeps it alive when the first one retracts.
@@ -60,6 +61,32 @@ import Testing
         let never = try tool.run("get", "Gauge", "a-2", "--json")
         #expect(never.status == 6)
         #expect(try never.json()["state"] == "not_found")
+    }
+
+    @Test func aRetractThatRetractsNothingSaysSo() throws {
+        let tool = try Tool.withGauge()
+        try tool.run("--source", "0", "assert", "Gauge", "int:42", "{}")
+        let others = try tool.run("retract", "Gauge", "int:42")
+        #expect(others.status == 1)
+        #expect(
+            others.errors
+                == "convergectl: Gauge int:42 is asserted by source 0, and this was source 63: use --source 0 to "
+                + "retract as that source\n")
+        let own = try tool.run("--source", "0", "retract", "Gauge", "int:42")
+        #expect(own.status == 0 && own.errors == "retracted Gauge int:42\n")
+        let again = try tool.run("--source", "0", "retract", "Gauge", "int:42")
+        #expect(again.status == 6 && again.errors.contains("Gauge int:42 was deleted; its last version is 2"))
+    }
+
+    @Test func w5FieldsOfOthersAreNamed() throws {
+        let tool = try Tool.withGauge()
+        let told = "field 'owned' is owned by source 7: not written\n"
+        let asserted = try tool.run("assert", "Gauge", "a", #"{"level":1,"owned":2}"#)
+        #expect(asserted.status == 0 && asserted.errors == told + "asserted Gauge a\n")
+        let loaded = try tool.run("load", "Gauge", "-", "--id", "n", input: "n,owned\na,1\nb,2\n")
+        #expect(loaded.status == 0 && loaded.errors == told + "loaded 2 of 2 records into Gauge\n")
+        let owner = try tool.run("--source", "7", "assert", "Gauge", "a", #"{"owned":2}"#)
+        #expect(owner.errors == "asserted Gauge a\n")
     }
 
     @Test func idForms() throws {

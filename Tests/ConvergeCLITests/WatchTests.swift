@@ -32,6 +32,7 @@ import Testing
         #expect(lines[1]["changed"]?.description == #"["level"]"#)
         #expect(lines[1]["fields"]?["level"] == 2 && lines[1]["previous"]?["level"] == 1)
         #expect(lines[1]["source_set"]?.integer(as: UInt64.self) == 1 << 63)
+        #expect(lines[1]["sources"]?.description == "[63]")
         #expect(lines[2]["type"] == "deleted" && lines[2]["version"] == 3 && lines[2]["reason"] == "retract")
         #expect(lines[2]["fields"] == nil && lines[2]["previous"]?["level"] == 2)
         #expect(lines[3]["type"] == "end" && lines[3]["token"]?.string?.isEmpty == false)
@@ -71,6 +72,16 @@ import Testing
         #expect(ended.status == 0 && ended.errors.isEmpty)
     }
 
+    @Test func theServersOrderlyEnd() throws {
+        let tool = try Tool.withGauge()
+        let process = try watch(tool)
+        tool.stop()
+        let ended = try process.wait()
+        #expect(ended.status == 3 && ended.errors.contains("closed the connection"))
+        #expect(try ended.jsonLines().last?["type"] == "end")
+    }
+
+    /// It is killed.
     @Test func theServersEnd() throws {
         var tool: Tool? = try Tool.withGauge()
         let process = try watch(try #require(tool))

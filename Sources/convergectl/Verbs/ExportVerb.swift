@@ -5,8 +5,8 @@ extension Verb {
     static let export = Verb(
         name: "export", words: ["KIND"], summary: "Print every entity of a kind, one JSON object a line",
         details: """
-            Each line has id, version, source_set and fields; lines are sorted by id, so that two exports of the same state
-            are the same text. Writes that go on meanwhile are in it or not, entity by entity. 'load' reads these lines.
+            Each line has id, version, source_set (bit n: source n asserts it), the same as a list in sources, and fields;
+            lines are sorted by id, so that two exports of the same state are the same text. Writes that go on meanwhile are in it or not, entity by entity. 'load' reads these lines.
             The whole kind is held in memory. With --json, one document with the lines in 'entities'.
             """,
         run: { try await runExport($0) })
@@ -14,7 +14,7 @@ extension Verb {
 
 private func runExport(_ invocation: Invocation) async throws -> ExitCode {
     let client = try await invocation.connectToRead()
-    let kind = try await client.kind(named: invocation.words[0])
+    let kind = try await invocation.kind(of: client)
     let subscription = try await client.subscribe(kind, .bootstrap)
     var mirror = Mirror()
     var token = subscription.token
@@ -46,7 +46,7 @@ private func print(_ mirror: Mirror, of kind: Kind, _ token: [UInt8], asDocument
         writer.beginObject()
         writer.member("id", "\(id)")
         writer.member("version", entity.version)
-        writer.member("source_set", entity.sourceSet)
+        writer.member(sourceSet: entity.sourceSet)
         writer.key("fields")
         writer.row(entity.bytes, kind.layout)
         writer.endObject()

@@ -11,7 +11,7 @@ extension Verb {
 private func runGet(_ invocation: Invocation) async throws -> ExitCode {
     let id = try invocation.entityID(invocation.words[1])
     let client = try await invocation.connectToRead()
-    let kind = try await client.kind(named: invocation.words[0])
+    let kind = try await invocation.kind(of: client)
     let state = try await client.query(kind, id)
     await client.close()
     let output = Output()
@@ -23,7 +23,7 @@ private func runGet(_ invocation: Invocation) async throws -> ExitCode {
             case .alive(let version, let sourceSet, let row):
                 writer.member("state", "alive")
                 writer.member("version", version)
-                writer.member("source_set", sourceSet)
+                writer.member(sourceSet: sourceSet)
                 writer.member("fields", row)
             case .tombstone(let version):
                 writer.member("state", "tombstone")

@@ -98,7 +98,7 @@ extension KindLayout {
 
 private func runKindShow(_ invocation: Invocation) async throws -> ExitCode {
     let client = try await invocation.connectToRead()
-    let kind = try await client.kind(named: invocation.words[0])
+    let kind = try await invocation.kind(of: client)
     await client.close()
     let output = Output()
     if invocation.global.json {

@@ -6,7 +6,8 @@ extension Verb {
         name: "load", words: ["KIND", "FILE"], summary: "Assert every record of a CSV or NDJSON file",
         details: """
             FILE is CSV with a header line (RFC 4180), or one JSON object a line; - is standard input. CSV columns with the
-            name of a field fill it, empty ones leave it zero, others are ignored.
+            name of a field fill it, empty ones leave it zero, others are ignored. Fields that another source owns are
+            not written, and named.
 
               --id carrier,flight,origin    the id is the values joined by '-', e.g. UA-1545-EWR: up to 32 bytes
               --id str:carrier,flight       the SHA-256 of the joined text, for longer ones
@@ -23,7 +24,7 @@ private func runLoad(_ invocation: Invocation) async throws -> ExitCode {
     let idColumns = try invocation.flags["--id"].map(IDColumns.init)
     let file = try InputFile(invocation.words[1])
     let client = try await invocation.connectToWrite()
-    let kind = try await client.kind(named: invocation.words[0])
+    let kind = try await invocation.kind(of: client)
     var load = Load(client, kind, idColumns, total: file.size)
     var fault: InputFault?
     do {
@@ -59,7 +60,7 @@ private func runLoad(_ invocation: Invocation) async throws -> ExitCode {
             }
         throw CommandFailure(.usage, "\(file.name):\(fault.line): \(fault.sentence); \(rest)")
     }
-    talk("loaded \(synced.applied) of \(load.records) records into \(kind.name)")
+    talk("loaded \(synced.applied) of \(load.records) \(load.records == 1 ? "record" : "records") into \(kind.name)")
     return synced.refused == 0 ? .ok : .refused
 }
 
@@ -74,6 +75,7 @@ private struct Load {
     private var bar: ProgressBar
     private var bytes = 0
     private var toldIgnored = false
+    private var owned: FieldsOfOthers
     /// Records taken so far; the ordinal of the last write.
     private(set) var records = 0
 
@@ -81,6 +83,7 @@ private struct Load {
         self.client = client
         self.kind = kind
         reader = RecordReader(kind, idColumns)
+        owned = FieldsOfOthers(client, kind)
         bar = ProgressBar(total: total)
     }
 
@@ -105,6 +108,7 @@ private struct Load {
         var failure: (any Error)?
         do { try read(&reader, &found) } catch { failure = error }
         for record in found {
+            owned.tell(of: record.values.map(\.name))
             do {
                 try batch.assert(kind, record.id, record.values)
             } catch {

@@ -5,7 +5,7 @@ extension Verb {
     static let assert = Verb(
         name: "assert", words: ["KIND", "ID", "JSON"], summary: "Declare the whole state of an entity",
         details: """
-            Fields that JSON leaves out become zero. When the command returns 0 the write is flushed, and on its way to
+            Fields that JSON leaves out become zero. Fields that another source owns stay as they are, and are named. When the command returns 0 the write is flushed, and on its way to
             every subscriber.
 
               convergectl assert Flight UA-1545 '{"status":"boarding","delay_minutes":3}'
@@ -20,7 +20,8 @@ extension Verb {
     static let retract = Verb(
         name: "retract", words: ["KIND", "ID"], summary: "Withdraw this source's assertion of an entity",
         details: """
-            The entity goes when no source asserts it any more. Retracting what this source does not assert does nothing.
+            The entity goes when no source asserts it any more. Retracting what this source does not assert changes nothing:
+            exit code 1 when others assert it, who are named; 6 when nobody does.
             """,
         run: { try await runWrite($0, .retract) })
 }
@@ -32,11 +33,18 @@ private enum Operation: String {
 private func runWrite(_ invocation: Invocation, _ operation: Operation) async throws -> ExitCode {
     let id = try invocation.entityID(invocation.words[1])
     let client = try await invocation.connectToWrite()
-    let kind = try await client.kind(named: invocation.words[0])
+    let kind = try await invocation.kind(of: client)
+    var before: EntityState?
     switch operation {
-    case .retract: try await client.retract(kind, id)
+    case .retract:
+        before = try await client.query(kind, id)
+        try await client.retract(kind, id)
     case .patch: try await client.patch(kind, id, fieldValues(invocation, kind))
-    case .assert: try await client.assert(kind, id, fieldValues(invocation, kind))
+    case .assert:
+        let values = try fieldValues(invocation, kind)
+        var owned = FieldsOfOthers(client, kind)
+        owned.tell(of: values.map(\.name))
+        try await client.assert(kind, id, values)
     }
     let synced = try await client.sync()
     await client.close()
@@ -51,15 +59,55 @@ private func runWrite(_ invocation: Invocation, _ operation: Operation) async th
         output.flush()
     }
     try synced.check()
-    if !invocation.global.json { talk("\(operation.rawValue)ed \(kind.name) \(id)") }
+    if let before { try requireAsserted(before, by: client.source, "\(kind.name) \(shown(invocation.words[1]))") }
+    if !invocation.global.json { talk("\(operation.rawValue)ed \(kind.name) \(shown(invocation.words[1]))") }
     return .ok
+}
+
+/// Whether there was something to retract.
+private func requireAsserted(_ state: EntityState, by source: UInt8?, _ entity: String) throws {
+    switch state {
+    case .notFound: throw CommandFailure(.notFound, "\(entity) does not exist")
+    case .tombstone(let version):
+        throw CommandFailure(.notFound, "\(entity) was deleted; its last version is \(version)")
+    case .alive(_, let set, _):
+        guard let source, set >> UInt64(source) & 1 == 0 else { return }
+        let others = sourceList(set)
+        let (noun, example) = others.contains(",") ? ("sources", "N") : ("source", others)
+        throw CommandFailure(
+            .refused,
+            "\(entity) is asserted by \(noun) \(others), and this was source \(source): use --source \(example) to "
+                + "retract as that source")
+    }
+}
+
+/// Names fields that an ASSERT gives and does not write, each once: another source owns them (W5).
+struct FieldsOfOthers {
+    private var untold: [String: UInt64] = [:]
+
+    init(_ client: Client, _ kind: Kind) {
+        guard let source = client.source else { return }
+        for field in kind.definition.fields where field.owners != 0 && field.owners >> UInt64(source) & 1 == 0 {
+            untold[field.name] = field.owners
+        }
+    }
+
+    mutating func tell(of names: [String]) {
+        guard !untold.isEmpty else { return }
+        for name in names {
+            guard let owners = untold.removeValue(forKey: name) else { continue }
+            let list = sourceList(owners)
+            talk("field '\(name)' is owned by source\(list.contains(",") ? "s" : "") \(list): not written")
+        }
+    }
 }
 
 private func fieldValues(_ invocation: Invocation, _ kind: Kind) throws -> [(name: String, value: Value)] {
     do {
         return try FieldValues.parse(Array(invocation.words[2].utf8), for: kind.layout)
     } catch {
-        throw CommandFailure(.usage, error.description)
+        let isUnquoted = error.message.hasPrefix("malformed") && !invocation.words[2].contains("\"")
+        throw CommandFailure(.usage, error.description + (isUnquoted ? ": put the JSON in single quotes" : ""))
     }
 }
 
