@@ -151,6 +151,26 @@ static size_t tell(cvg_net *net, cvg_net_event *events, size_t count, size_t cap
     return count;
 }
 
+/* A quarter of the budget of unfinished messages is kept free for whoever comes next: who holds most of it pays, so
+ * that a few who begin large messages and never end them cannot close everyone else. No bytes are lent here. */
+static void relieve(cvg_net *net) {
+    const uint64_t comfortable = net->unfinished.max - net->unfinished.max / 4;
+    while (net->unfinished.bytes > comfortable) {
+        uint32_t largest = 0;
+        for (uint32_t slot = 0; slot < net->table.count; slot++) {
+            const cvgi_tail_buffer *buffer = net->table.slots[slot]->tail.buffer;
+            if (buffer != NULL && buffer->capacity > largest) largest = buffer->capacity;
+        }
+        if (largest == 0) return; /* what is left are copies for paused connections, which end by themselves */
+        for (uint32_t slot = 0; slot < net->table.count && net->unfinished.bytes > comfortable; slot++) {
+            cvgi_connection *connection = net->table.slots[slot];
+            if (connection->tail.buffer == NULL || connection->tail.buffer->capacity < largest - largest / 2) continue;
+            cvgi_finish(net, connection, ENOBUFS);
+            cvgi_unfinished_reclaim(&net->unfinished);
+        }
+    }
+}
+
 int cvg_net_poll(cvg_net *net, int64_t timeout_us, cvg_net_event *events, size_t capacity) {
     CVGI_ASSERT(capacity > 0);
     if (capacity > INT_MAX) capacity = INT_MAX;
@@ -163,6 +183,7 @@ int cvg_net_poll(cvg_net *net, int64_t timeout_us, cvg_net_event *events, size_t
     net->backend->reclaim(net);
     cvgi_unfinished_reclaim(&net->unfinished);
     for (;;) {
+        relieve(net);
         forget_gone(net);
         cvg_net_flush(net);
         int failed = net->backend->wait(net, sleep_us(net, until));

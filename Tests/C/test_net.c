@@ -166,6 +166,43 @@ static void spent_budget_closes_only_who_needs_more(void **state) {
     free(message);
 }
 
+/* Hoarders begin large messages and stop. Others, who need memory too, are served; the hoarders pay. */
+static void who_holds_most_of_the_budget_pays(void **state) {
+    (void)state;
+    enum { HOARDERS = 20, BEGUN = 60000, ROUNDS = 50, MODEST = 30000 };
+    server server;
+    server_start(&server, (cvg_net_options){.unfinished_max = 1 << 20});
+    server.echo = false;
+    uint8_t *message = malloc(1 << 20);
+    int hoarders[HOARDERS];
+    put_message(message, 1 << 20, 0);
+    for (int i = 0; i < HOARDERS; i++) {
+        hoarders[i] = client_connect(server.port, 0);
+        for (size_t sent = 0; sent < BEGUN;) {
+            ssize_t wrote = send(hoarders[i], message + sent, BEGUN - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (wrote > 0) sent += (size_t)wrote;
+            if (wrote < 0 && errno != EAGAIN) break; /* it has been closed */
+            server_turn(&server, 1000);
+        }
+    }
+    TURN_UNTIL(&server, server.closed > 0);
+    assert_int_equal(server.last_error, ENOBUFS);
+    assert_true(server.closed < HOARDERS);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        int modest = client_connect(server.port, 0);
+        put_message(message, MODEST, 0);
+        client_write(modest, message, MODEST / 2);
+        server_turn(&server, 1000);
+        client_write(modest, message + MODEST / 2, MODEST - MODEST / 2);
+        TURN_UNTIL(&server, server.messages == i + 1);
+        assert_true(server_stats(&server).unfinished_bytes <= 1 << 20);
+        close(modest);
+    }
+    for (int i = 0; i < HOARDERS; i++) close(hoarders[i]);
+    server_stop(&server);
+    free(message);
+}
+
 static void unanswered_event_counts_as_used(void **state) {
     (void)state;
     server server;
@@ -521,6 +558,7 @@ int main(void) {
         cmocka_unit_test(announced_length_costs_nothing_before_bytes_arrive),
         cmocka_unit_test(message_above_the_maximum_closes),
         cmocka_unit_test(spent_budget_closes_only_who_needs_more),
+        cmocka_unit_test(who_holds_most_of_the_budget_pays),
         cmocka_unit_test(unanswered_event_counts_as_used),
         cmocka_unit_test(pausing_keeps_bytes_and_notices_reset),
         cmocka_unit_test(no_connection_starves),

@@ -98,7 +98,8 @@ typedef struct cvg_net_event {
     uint32_t bytes;            /* RECEIVED */
     uint16_t type;             /* cvg_net_event_type */
     int16_t error; /* CLOSED: 0 orderly, else the errno (e.g. ECONNRESET, ECONNREFUSED; EMSGSIZE: `need` above
-                      message_max; ENOBUFS: unfinished_max reached) */
+                      message_max; ENOBUFS: of those with unfinished messages this one held
+                      most when three quarters of unfinished_max were reached) */
 } cvg_net_event;
 
 /* Sends what is queued, then waits for something to happen, at most timeout_us (-1: no limit, 0: not at all), and fills
