@@ -94,11 +94,22 @@ public struct JSONReader {
         case UInt8(ascii: "{"): return .object
         case UInt8(ascii: "["): return .array
         case UInt8(ascii: "\""): return .string
+        case UInt8(ascii: "-") where isNoFiniteNumber, UInt8(ascii: "N") where isNoFiniteNumber,
+            UInt8(ascii: "n") where isNoFiniteNumber, UInt8(ascii: "I") where isNoFiniteNumber,
+            UInt8(ascii: "i") where isNoFiniteNumber:
+            throw malformed("JSON has no such number: write \"nan\", \"inf\" or \"-inf\", in double quotes")
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
         case UInt8(ascii: "t"), UInt8(ascii: "f"): return .bool
         case UInt8(ascii: "n"): return .null
         default: throw expected("a value")
         }
+    }
+
+    /// Whether `NaN`, `Infinity` or the like comes next, as some programs write them.
+    private var isNoFiniteNumber: Bool {
+        let start = bytes[offset] == UInt8(ascii: "-") ? offset + 1 : offset
+        let word = bytes[start...].prefix(3).map { $0 | 0x20 }
+        return word == Array("nan".utf8) || word == Array("inf".utf8)
     }
 
     /// Reads the end of the document.
@@ -210,6 +221,8 @@ public struct JSONReader {
         }
         if !isFirst {
             guard skip(UInt8(ascii: ",")) else { throw expected("',' or \(what)") }
+            skipSpace()
+            if offset < bytes.count, bytes[offset] == byte { throw malformed("no comma may stand before \(what)") }
         }
         return false
     }

@@ -89,11 +89,22 @@ extension KindParser {
         return JSONMax(path: path, number: try reader.readNumber(), offset: offset)
     }
 
+    /// What types are called elsewhere.
+    private static let otherNames: [String: FieldType] = [
+        "int": .i64, "integer": .i64, "long": .i64, "uint": .u64, "byte": .u8, "float": .f32, "double": .f64,
+        "number": .f64, "boolean": .bool, "text": .string, "str": .string, "object": .structure, "list": .array,
+    ]
+
     /// The type named; `offered` are those that a sentence lists.
     mutating func type(
         _ reader: inout JSONReader, _ path: String, _ place: Place, _ offered: [FieldType]
     ) throws(JSONInputError) -> FieldType {
         let given = try text(&reader, path, place)
+        if let other = Self.otherNames[given.lowercased()], offered.contains(other), FieldType(name: given) == nil {
+            throw reader.error(
+                at: reader.valueOffset, "\(path): \(Sentence.quote(given)) is not known; did you mean '\(other)'?",
+                code: .invalidDefinition)
+        }
         return try choice(given, FieldType.allCases, offered: offered, reader, path)
     }
 }

@@ -132,6 +132,12 @@ struct KindParser {
     private mutating func owners(
         _ reader: inout JSONReader, _ path: String, _ place: Place
     ) throws(JSONInputError) -> UInt64 {
+        if try reader.next() == .number {
+            let given = Sentence.shorten(try reader.readNumber().text)
+            throw reader.error(
+                at: reader.valueOffset, "\(path): takes an array of sources, e.g. [\(given)], not a number",
+                code: .invalidDefinition)
+        }
         try expect(.array, &reader, path, place)
         let start = reader.valueOffset
         var owners: UInt64 = 0

@@ -12,17 +12,14 @@ enum Command {
                 printNow("convergectl \(version)")
                 return .ok
             }
+            let isHelp = line.words.first == "help"
+            if isHelp || line.flags["--help"] != nil {
+                printNow(try help(isHelp ? Array(line.words.dropFirst()) : line.words))
+                return .ok
+            }
             guard let (verb, words) = try Verb.find(line.words) else {
-                if line.flags["--help"] != nil {
-                    printNow(Usage.all)
-                    return .ok
-                }
                 talk(Usage.all)
                 return .usage
-            }
-            if line.flags["--help"] != nil {
-                printNow(Usage.of(verb))
-                return .ok
             }
             return try await verb.run(line.invocation(of: verb, words))
         } catch let failure as CommandFailure {
@@ -32,6 +29,14 @@ enum Command {
         } catch {
             return fail(CommandFailure(.usage, "\(error)"))
         }
+    }
+
+    private static func help(_ words: [String]) throws -> String {
+        if words.count == 1 {
+            let family = Verb.family(words[0])
+            if !family.isEmpty { return family.map(Usage.of).joined(separator: "\n\n") }
+        }
+        return try Verb.find(words).map { Usage.of($0.verb) } ?? Usage.all
     }
 
     static func end(_ code: ExitCode) -> Never {

@@ -36,6 +36,19 @@ extension Verb {
         .ping, .kindApply, .kindList, .kindShow, .assert, .patch, .retract, .get, .watch, .load, .export, .stats,
     ]
 
+    /// What the verbs are called elsewhere.
+    private static let otherNames = [
+        "list": "kind list", "ls": "kind list", "kinds": "kind list", "create": "kind apply", "apply": "kind apply",
+        "show": "kind show", "describe": "kind show", "query": "get", "read": "get", "subscribe": "watch",
+        "put": "assert",
+        "set": "assert", "insert": "assert", "update": "patch", "delete": "retract", "remove": "retract",
+        "import": "load",
+        "dump": "export", "status": "stats",
+    ]
+
+    /// The verbs of two words whose first is this.
+    static func family(_ first: String) -> [Verb] { all.filter { $0.name.hasPrefix(first + " ") } }
+
     /// The verb that the words begin with, and the words behind it.
     static func find(_ words: [String]) throws -> (verb: Verb, words: [String])? {
         guard let first = words.first else { return nil }
@@ -43,11 +56,15 @@ extension Verb {
             let name = words.prefix(length).joined(separator: " ")
             if let verb = all.first(where: { $0.name == name }) { return (verb, Array(words.dropFirst(length))) }
         }
-        let family = all.filter { $0.name.hasPrefix(first + " ") }.map { $0.name }
+        let family = family(first).map(\.name)
         if !family.isEmpty {
             let wanted =
                 words.count > 1 ? "'\(shown(words[1]))' is no verb of '\(first)'" : "'\(first)' needs a second word"
             throw CommandFailure(.usage, "\(wanted): use \(family.joined(separator: ", "))")
+        }
+        if let wanted = otherNames[first] {
+            throw CommandFailure(
+                .usage, "'\(first)' is no verb; did you mean '\(wanted)'? (convergectl --help lists them)")
         }
         let hint = nearest(to: first, among: all.map(\.name)).map { "; did you mean '\($0)'?" } ?? ""
         throw CommandFailure(.usage, "'\(shown(first))' is no verb\(hint) (convergectl --help lists them)")

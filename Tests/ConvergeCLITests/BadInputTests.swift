@@ -10,6 +10,8 @@ import Testing
     static let lines: [(words: [String], status: Int32, contains: [String])] = [
         (["pign"], 2, ["'pign' is no verb", "did you mean 'ping'"]),
         (["kind", "aply", "x"], 2, ["'aply' is no verb of 'kind'", "kind apply"]),
+        (["kinds"], 2, ["did you mean 'kind list'"]),
+        (["delete", "Gauge", "a"], 2, ["did you mean 'retract'"]),
         (["kind"], 2, ["needs a second word"]),
         (["get", "Gauge"], 2, ["ID is missing", "usage: convergectl get KIND ID"]),
         (["get", "Gauge", "a", "b"], 2, ["'b' is one word too many"]),

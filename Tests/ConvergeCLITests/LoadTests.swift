@@ -75,7 +75,14 @@ import Testing
         ("a,level\n\"1,2\n", ["--id", "a"], [":2: ", "never closed"]),
         ("a,level\n,2\n", ["--id", "a"], [":2: ", "no 'a'"]),
         ("a,a,level\n", ["--id", "a"], [":1: ", "twice"]),
-        ("a,levle\n1,2\n", ["--id", "a"], [":1: ", "no column has the name of a field"]),
+        (
+            "a,levle\n1,2\n", ["--id", "a"],
+            [":1: ", "no column has the name of a field", "'a', 'levle'", "'open'", "rename 'levle' to 'level'?"]
+        ),
+        ("a, Level\n1,2\n", ["--id", "a"], ["rename ' Level' to 'level'?"]),
+        ("a;level\n1;2\n", ["--id", "a"], [":1: ", "separate columns by commas"]),
+        ("", ["--id", "a"], ["the input is empty", "nothing was loaded"]),
+        ("a,level\nx,2\n", ["--id", "int:a"], [":2: ", "'a': an int id is"]),
         ("aa,level\n1,2\n", ["--id", "ab"], [":1: ", "did you mean 'aa'"]),
         ("a,level\n1,2\n", [], ["CSV needs --id"]),
         ("a,level\n1,2\n", ["--id", "a,,b"], ["--id takes column names"]),

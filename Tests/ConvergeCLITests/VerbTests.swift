@@ -129,6 +129,10 @@ import Testing
             let own = try Process("convergectl", words + ["--help"]).wait()
             #expect(own.status == 0 && own.output.contains("usage: convergectl \(verb)"))
         }
+        #expect(try tool.run("help").output == help.output)
+        #expect(try tool.run("help", "get").output == tool.run("get", "--help").output)
+        let kind = try tool.run("kind", "--help")
+        #expect(kind.status == 0 && kind.output.contains("usage: convergectl kind show KIND"))
         #expect(try tool.run("--version").output.hasPrefix("convergectl "))
         let none = try tool.run()
         #expect(none.status == 2 && none.output.isEmpty && none.errors.contains("usage:"))

@@ -27,11 +27,11 @@ import Testing
     @Test(arguments: [
         ("", "column 1: expected a value, and the text ends here"),
         ("  ", "column 3: expected a value, and the text ends here"),
-        ("[1,]", "column 4: expected a value, found ']'"),
+        ("[1,]", "column 4: no comma may stand before ']'"),
         ("[1 2]", "column 4: expected ',' or ']', found '2'"),
         ("[1", "column 3: expected ',' or ']', and the text ends here"),
         ("{\"a\" 1}", "column 6: expected ':' after the key, found '1'"),
-        ("{\"a\":1,}", "column 8: expected a key in double quotes, found '}'"),
+        ("{\"a\":1,}", "column 8: no comma may stand before '}'"),
         ("{a:1}", "column 2: expected a key in double quotes, found 'a'"),
         ("{'a':1}", "column 2: expected a key in double quotes, found '''"),
         ("{\"a\":1]", "column 7: expected ',' or '}', found ']'"),
@@ -70,7 +70,9 @@ import Testing
         ("1e", "column 3: expected a digit, and the text ends here"),
         ("1e+x", "column 4: expected a digit, found 'x'"),
         ("0x10", "column 2: expected the end of the text, found 'x'"),
-        ("NaN", "column 1: expected a value, found 'N'"),
+        ("NaN", "column 1: JSON has no such number: write \"nan\", \"inf\" or \"-inf\", in double quotes"),
+        ("[-Infinity]", "column 2: JSON has no such number: write \"nan\", \"inf\" or \"-inf\", in double quotes"),
+        ("Nil", "column 1: expected a value, found 'N'"),
     ])
     func refuses(_ json: String, _ sentence: String) {
         #expect(refusal(json)?.description == "malformed JSON at \(sentence)")

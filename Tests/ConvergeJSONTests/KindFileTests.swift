@@ -39,12 +39,17 @@ import Testing
             (#"{ "name": "b" "type": "u8" }"#, "malformed JSON at column 17: expected ',' or '}', found '\"'"),
             (
                 #"{ "name": "b", "type": "u8", }"#,
-                "malformed JSON at column 32: expected a key in double quotes, found '}'"
+                "malformed JSON at column 32: no comma may stand before '}'"
             ),
             (#"{ "name": "b", "type": "i17" }"#, "fields[1].type: 'i17' is not known; did you mean 'i16'?"),
             (
                 #"{ "name": "b", "type": "integer" }"#,
-                "fields[1].type: 'integer' is not known: use one of u8, u16, u32, u64, u128, i8, i16, i32, i64, f32, f64, bool, "
+                "fields[1].type: 'integer' is not known; did you mean 'i64'?"
+            ),
+            (#"{ "name": "b", "type": "text" }"#, "fields[1].type: 'text' is not known; did you mean 'string'?"),
+            (
+                #"{ "name": "b", "type": "decimal" }"#,
+                "fields[1].type: 'decimal' is not known: use one of u8, u16, u32, u64, u128, i8, i16, i32, i64, f32, f64, bool, "
                     + "string, bytes, varstring, varbytes, array, struct"
             ),
             (#"{ "type": "u8" }"#, #"fields[1] has no "name": add one"#),
@@ -98,7 +103,10 @@ import Testing
                 #"{ "name": "b", "type": "u8", "owners": [] }"#,
                 "fields[1].owners: the list is empty: leave it out to let every source write the field"
             ),
-            (#"{ "name": "b", "type": "u8", "owners": 3 }"#, "fields[1].owners: takes an array, not a number"),
+            (
+                #"{ "name": "b", "type": "u8", "owners": 3 }"#,
+                "fields[1].owners: takes an array of sources, e.g. [3], not a number"
+            ),
             (
                 #"{ "name": "b", "type": "u8", "on_retract": "cleer" }"#,
                 "fields[1].on_retract: 'cleer' is not known; did you mean 'clear'?"
@@ -136,8 +144,8 @@ import Testing
                 "fields[1].element.type: 'u31' is not known; did you mean 'u32'?"
             ),
             (
-                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "number" } }"#,
-                "fields[1].element.type: 'number' is not known: use one of u8, u16, u32, u64, u128, i8, i16, i32, i64, f32, "
+                #"{ "name": "b", "type": "array", "max": 3, "element": { "type": "decimal" } }"#,
+                "fields[1].element.type: 'decimal' is not known: use one of u8, u16, u32, u64, u128, i8, i16, i32, i64, f32, "
                     + "f64, bool, string, bytes, struct"
             ),
             (

@@ -38,7 +38,11 @@ struct IDColumns {
                 "the id '\(joined)' has \(joined.utf8.count) bytes; text ids hold at most \(EntityID.bytes): "
                     + "use --id str:\(columns) (its SHA-256)")
         }
-        do { return try EntityID.parse("\(form):\(joined)") } catch { throw LoadFault(error.description) }
+        do {
+            return try EntityID.parse("\(form):\(joined)")
+        } catch {
+            throw LoadFault("'\(names.joined(separator: "', '"))': \(error.description)")
+        }
     }
 }
 

@@ -64,7 +64,9 @@ struct RecordReader {
     /// The end of the input.
     mutating func finish(into records: inout [LoadRecord]) throws {
         switch form {
-        case .unknown: break
+        case .unknown:
+            guard idColumns != nil else { return }  // an export of no entities
+            throw InputFault(line: 1, sentence: "the input is empty: CSV begins with a line that names the columns")
         case .csv(var csv): try csv.finish(into: &records)
         case .lines(var lines): try lines.finish(into: &records)
         }
@@ -146,6 +148,11 @@ private struct CSVRecords {
     }
 
     private mutating func makeHeader(_ names: [String], _ line: Int) throws -> Header {
+        if names.count == 1, let other = [";", "\t"].first(where: names[0].contains) {
+            let name = other == ";" ? "';'" : "tabs"
+            throw InputFault(
+                line: line, sentence: "the header is one column, with \(name) in it: separate columns by commas")
+        }
         var seen = Set<String>()
         for name in names where !seen.insert(name).inserted {
             throw InputFault(line: line, sentence: "the header names '\(name)' twice: rename one")
@@ -168,8 +175,30 @@ private struct CSVRecords {
         guard !fields.isEmpty else {
             throw InputFault(
                 line: line,
-                sentence: "no column has the name of a field of '\(kind.name)': the first line must name the columns")
+                sentence:
+                    "no column has the name of a field of '\(kind.name)': the first line names \(Self.list(names)), the "
+                    + "fields are \(Self.list(kind.layout.fields.map(\.name)))\(hint(names.filter { !idColumns.names.contains($0) }))"
+            )
         }
         return Header(names: names, ids: ids, fields: fields)
+    }
+
+    private static let listed = 12
+
+    private static func list(_ names: [String]) -> String {
+        names.prefix(listed).map(Sentence.quote).joined(separator: ", ") + (names.count > listed ? ", …" : "")
+    }
+
+    /// The first column that is nearly a field: in another case, with spaces around it, or mistyped.
+    private func hint(_ columns: [String]) -> String {
+        let fields = kind.layout.fields.map(\.name)
+        for column in columns.prefix(SchemaLimits.fields) where column.utf8.count <= SchemaLimits.nameBytes {
+            let plain = column.split(separator: " ").joined(separator: " ").lowercased()
+            guard let near = nearest(to: plain, among: fields.map { $0.lowercased() }),
+                let field = fields.first(where: { $0.lowercased() == near })
+            else { continue }
+            return "; rename \(Sentence.quote(column)) to '\(field)'?"
+        }
+        return ""
     }
 }
