@@ -71,7 +71,7 @@ import Testing
             [":3: ", "'level' takes an i16", "the record before it was loaded"]
         ),
         ("a,label\n1,\"nine, two\"\n", ["--id", "a"], [":2: ", "at most 8 bytes", "nothing was loaded"]),
-        ("a,level\n1\n", ["--id", "a"], [":2: ", "1 columns, the header 2"]),
+        ("a,level\n1\n", ["--id", "a"], [":2: ", "1 column, the header 2"]),
         ("a,level\n\"1,2\n", ["--id", "a"], [":2: ", "never closed"]),
         ("a,level\n,2\n", ["--id", "a"], [":2: ", "no 'a'"]),
         ("a,a,level\n", ["--id", "a"], [":1: ", "twice"]),

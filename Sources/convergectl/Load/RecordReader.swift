@@ -127,8 +127,8 @@ private struct CSVRecords {
         guard columns.count == header.names.count else {
             throw InputFault(
                 line: line,
-                sentence:
-                    "the record has \(columns.count) columns, the header \(header.names.count): quote fields with commas"
+                sentence: "the record has \(columns.count) column\(columns.count == 1 ? "" : "s"), "
+                    + "the header \(header.names.count): quote fields with commas"
             )
         }
         do {
