@@ -40,7 +40,7 @@ extension Server {
         transport.close(connection, lingerMicroseconds: Int64(configuration.lingerMilliseconds) * 1_000)
     }
 
-    /// Who could not be sent a reply, for lack of memory, must not wait for it: its connection ends.
+    /// Who could not be sent a reply (no memory, or already gone) must not wait for it: its connection ends.
     mutating func closeUnsendable() {
         guard !unsendable.isEmpty else { return }
         let connections = unsendable

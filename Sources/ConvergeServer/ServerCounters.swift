@@ -26,7 +26,7 @@ struct ServerCounters {
     var heldTooMuch: UInt64 = 0
     /// Subscriptions now.
     var subscriptions = 0
-    /// Connections closed because there was no memory for a reply.
+    /// Connections closed because a reply could not be queued: no memory, or the peer had gone already.
     var unsendable: UInt64 = 0
 }
 
