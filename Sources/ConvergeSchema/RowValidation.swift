@@ -39,6 +39,34 @@ extension KindLayout {
         }
     }
 
+    /// What is wrong with the first faulty value of an ASSERT's data (`mask` all fields) or a PATCH's (the masked ones), named
+    /// by its path, as in `positions[3].lat`. For data whose length was found right; nil: no value is at fault.
+    public func fault(in data: RawSpan, mask: UInt64) -> SchemaError? {
+        var fixed = 0
+        var variable = fixedBytes(mask: mask)
+        for ordinal in Ordinals(mask & allFields) {
+            let value = fixed..<fixed + sizes[ordinal]
+            fixed = value.upperBound
+            guard fixed <= data.byteCount else { return nil }
+            do throws(SchemaError) {
+                guard units[ordinal] != 0 else {
+                    try Slot(fields[ordinal]).validate(data.extracting(value))
+                    continue
+                }
+                let entry = data.unsafeLoadUnaligned(fromByteOffset: value.lowerBound, as: UInt32.self)
+                let count = Int(UInt32(littleEndian: entry))
+                guard count <= fields[ordinal].max else { throw Slot(fields[ordinal]).tooLong(count) }
+                let bytes = variable..<variable + count * units[ordinal]
+                variable = bytes.upperBound
+                guard variable <= data.byteCount else { return nil }
+                try Slot(fields[ordinal]).validateVariable(data.extracting(bytes), count)
+            } catch {
+                return error
+            }
+        }
+        return nil
+    }
+
     /// `wanted`: bytes that the entries ask for; nil: not even the fixed zone is there.
     private func wrongLength(_ given: Int, wanted: Int?) -> SchemaError {
         let has: String

@@ -1,4 +1,5 @@
 import ConvergeEngine
+import ConvergeSchema
 import ConvergeWire
 
 extension Server {
@@ -34,7 +35,20 @@ extension Server {
             slot,
             RefusedWrite(
                 opcode: Opcode(rawValue: UInt16(operation.code)), ordinal: operation.ordinal, kind: operation.kind,
-                id: operation.entityID, reason: .status(status, field: field, operation.facts)))
+                id: operation.entityID, reason: reason(operation, status, field: field)))
+    }
+
+    /// The core names a field. Where that has parts, and someone is told, its data says which of them is at fault.
+    private func reason(_ operation: Operation, _ status: EngineStatus, field: Int?) -> RefusedWrite.Reason {
+        let plain = RefusedWrite.Reason.status(status, field: field, operation.facts)
+        guard status.isOfValue, let field, let data = operation.data,
+            sessions[Int(operation.connection)].reports.wouldAdmit(at: now),
+            let layout = registry[operation.kind]?.layout,
+            field < layout.fields.count, layout.fields[field].type == .array || layout.fields[field].type == .structure
+        else { return plain }
+        let mask = operation.code == WriteCode.patch.rawValue ? operation.mask : layout.allFields
+        let bytes = UnsafeRawBufferPointer(start: data, count: Int(operation.dataBytes)).bytes
+        return layout.fault(in: bytes, mask: mask).map { .value(status, $0) } ?? plain
     }
 }
 

@@ -1,4 +1,5 @@
 import ConvergeEngine
+import ConvergeSchema
 import ConvergeWire
 
 /// A write that was refused, as plain data: its sentence is made only if it is sent.
@@ -13,6 +14,8 @@ struct RefusedWrite {
 
     enum Reason {
         case status(EngineStatus, field: Int?, Facts)
+        /// A value inside an array or a struct; the sentence names it by its path.
+        case value(EngineStatus, SchemaError)
         case malformed(WireError)
     }
 
@@ -34,13 +37,16 @@ struct RefusalReports {
     /// When the held one may be sent.
     var due: Int64 { second + 1_000_000 }
 
+    /// Whether `admits` would say so: what costs more than a number is found out for those alone who are told.
+    func wouldAdmit(at now: Int64) -> Bool { now >= due || sent < ServerLimits.reportsPerSecond }
+
     /// Whether one more may be sent now.
     mutating func admits(at now: Int64) -> Bool {
+        guard wouldAdmit(at: now) else { return false }
         if now >= due {
             second = now
             sent = 0
         }
-        guard sent < ServerLimits.reportsPerSecond else { return false }
         sent += 1
         return true
     }

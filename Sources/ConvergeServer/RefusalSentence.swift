@@ -6,7 +6,7 @@ extension RefusedWrite {
     var code: WireErrorCode {
         switch reason {
         case .malformed(let error): error.code
-        case .status(let status, _, _): status.wireCode
+        case .status(let status, _, _), .value(let status, _): status.wireCode
         }
     }
 
@@ -15,6 +15,8 @@ extension RefusedWrite {
         switch reason {
         case .malformed(let error): error.description
         case .status(let status, let field, let facts): sentence(status, field, facts, registry)
+        case .value(let status, let fault):
+            "in '\(registry[kind]?.definition.name ?? "\(kind)")' \(fault)\(status.remedyOfValue)"
         }
     }
 
@@ -95,6 +97,21 @@ extension RefusedWrite {
 }
 
 extension EngineStatus {
+    /// Whether a value is at fault, not the write as a whole.
+    var isOfValue: Bool {
+        self == .invalidBool || self == .valueTooLong || self == .invalidUTF8 || self == .nonzeroPadding
+    }
+
+    /// What to change, where the fault's own sentence ends before it.
+    fileprivate var remedyOfValue: String {
+        switch self {
+        case .valueTooLong: ": send less"
+        case .invalidUTF8: ": re-encode it, or make it bytes"
+        case .nonzeroPadding: ": fill it up with zeros"
+        default: ""
+        }
+    }
+
     var wireCode: WireErrorCode {
         switch self {
         case .outOfMemory: .outOfMemory
