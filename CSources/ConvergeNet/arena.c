@@ -42,7 +42,7 @@ static bool receive_into_tail(cvg_net *net, cvgi_connection *connection, cvg_net
     uint8_t *room;
     uint32_t wanted;
     if (cvgi_tail_room(&net->unfinished, tail, &room, &wanted) < 0) {
-        cvgi_finish(net, connection, ENOBUFS);
+        cvgi_end_receiving(net, connection, ENOBUFS);
         return false;
     }
     if (wanted > DIRECT_MAX) wanted = DIRECT_MAX;
@@ -69,7 +69,7 @@ static bool receive_into_arena(cvg_net *net, cvgi_connection *connection, cvg_ne
     if (tail->length > 0) {
         if (total < tail->need) {
             if (cvgi_tail_append(&net->unfinished, tail, window + tail->length, (uint32_t)got) < 0)
-                cvgi_finish(net, connection, ENOBUFS);
+                cvgi_end_receiving(net, connection, ENOBUFS);
             return false;
         }
         memcpy(window, cvgi_tail_bytes(tail), tail->length);
@@ -82,7 +82,7 @@ static bool receive_into_arena(cvg_net *net, cvgi_connection *connection, cvg_ne
 }
 
 bool cvgi_arena_receive(cvg_net *net, cvgi_connection *connection, cvg_net_event *event, size_t *work) {
-    if (connection->closing) {
+    if (connection->discarding) {
         *work += receive(net, connection, NULL, DISCARD_MAX, MSG_TRUNC);
         return false;
     }

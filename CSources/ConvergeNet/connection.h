@@ -1,9 +1,12 @@
 /*
  * connection - one connection's state, and the table of all.
  *
- *             ┌▶ CONNECTING ┐           closing (bytes still go out, what comes in is discarded)
- *   FREE ─────┤             ├▶ OPEN ────────┬──────▶ CLOSED ─▶ (told, next poll) ─▶ FREE, next generation
- *             └─────────────┘               └ (socket failed) ┘
+ *             ┌▶ CONNECTING ┐
+ *   FREE ─────┤             ├▶ OPEN ─▶ discarding ─▶ closing ─▶ CLOSED ─▶ (told, next poll) ─▶ FREE, next generation
+ *             └─────────────┘      └────────┴───────────┴───────▶┘ (socket failed, or closed at once)
+ *
+ *   OPEN, discarding: ENDED is told or will be; what still comes in is discarded, what is queued goes out
+ *   OPEN, closing:    discarding, and nothing more can be queued
  *
  * Invariants
  *   1. A slot's struct never moves and is never freed before the table; its id changes when the slot becomes free, so
@@ -25,33 +28,35 @@
 
 typedef enum cvgi_state { CVGI_FREE, CVGI_CONNECTING, CVGI_OPEN, CVGI_CLOSED } cvgi_state;
 
-enum { CVGI_TELL_CONNECTED = 1, CVGI_TELL_DRAINED = 2, CVGI_TELL_CLOSED = 4 };
+enum { CVGI_TELL_CONNECTED = 1, CVGI_TELL_DRAINED = 2, CVGI_TELL_ENDED = 4, CVGI_TELL_CLOSED = 8 };
 
 enum { CVGI_OP_RECEIVE = 1, CVGI_OP_WRITABLE = 2, CVGI_OP_FAILED = 4 };
 
 typedef struct cvgi_connection {
     cvg_connection id;
     int fd;
-    int error;      /* told with CLOSED */
-    uint8_t state;  /* cvgi_state */
-    uint8_t tell;   /* CVGI_TELL_*, while in notices */
-    bool reading;   /* the caller wants what comes in */
-    bool lent;      /* a RECEIVED event waits for its answer */
-    bool readable;  /* the socket may have bytes (its edge has been seen, and it has not run dry since) */
-    bool hangup;    /* the peer has ended, or failed: read on until recv says so */
-    bool blocked;   /* the socket takes no more; its edge will come */
-    bool above_low; /* the queue has been above queue_low since the last DRAINED */
-    bool broken;    /* sending failed with `error`: what is left to read is read, then it is closed */
-    bool closing;
+    int error;        /* told with CLOSED */
+    int end;          /* told with ENDED */
+    uint8_t state;    /* cvgi_state */
+    uint8_t tell;     /* CVGI_TELL_*, while in notices */
+    bool reading;     /* the caller wants what comes in */
+    bool lent;        /* a RECEIVED event waits for its answer */
+    bool readable;    /* the socket may have bytes (its edge has been seen, and it has not run dry since) */
+    bool hangup;      /* the peer has ended, or failed: read on until recv says so */
+    bool blocked;     /* the socket takes no more; its edge will come */
+    bool above_low;   /* the queue has been above queue_low since the last DRAINED */
+    bool broken;      /* sending failed with `error`: what is left to read is read, then it is closed */
+    bool discarding;  /* what comes in is of no use any more */
+    bool closing;     /* and nothing more can be queued */
     bool shut;        /* closing: everything is sent, and the peer knows */
-    bool peer_ended;  /* closing: nothing more will come */
-    int64_t deadline; /* closing: the latest end */
+    bool peer_ended;  /* discarding: nothing more will come */
+    int64_t deadline; /* discarding: the latest end */
     cvgi_queue queue;
     cvgi_tail tail;
     cvgi_address peer;
-    cvgi_addresses *others;                                         /* connecting: the name's addresses, */
-    uint32_t other;                                                 /* and the next of them to try */
-    cvgi_link in_ready, in_unsent, in_notices, in_closing, in_rest; /* in_rest: gone, free */
+    cvgi_addresses *others;                                        /* connecting: the name's addresses, */
+    uint32_t other;                                                /* and the next of them to try */
+    cvgi_link in_ready, in_unsent, in_notices, in_ending, in_rest; /* in_rest: gone, free */
     /* io_uring only */
     struct cvgi_piece *pieces, *last_piece; /* received, not yet delivered */
     uint8_t in_kernel;                      /* CVGI_OP_*: requests whose last completion has not been seen */

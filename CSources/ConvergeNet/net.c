@@ -9,18 +9,22 @@ void cvgi_tell(cvg_net *net, cvgi_connection *connection, uint8_t what) {
     cvgi_list_append(&net->notices, &connection->in_notices);
 }
 
-void cvgi_count_queued(cvg_net *net, uint64_t before, uint64_t after) {
-    net->stats.queued_bytes += after - before;
-    if (net->stats.queued_bytes > net->stats.queued_peak) net->stats.queued_peak = net->stats.queued_bytes;
+void cvgi_count_queued(cvg_net *net, cvgi_queue_bytes before, cvgi_queue_bytes after) {
+    cvg_net_stats *stats = &net->stats;
+    stats->queued_bytes += after.all - before.all;
+    if (stats->queued_bytes > stats->queued_peak) stats->queued_peak = stats->queued_bytes;
+    stats->unsent_private_bytes += after.of_chunks - before.of_chunks;
+    if (stats->unsent_private_bytes > stats->unsent_private_peak)
+        stats->unsent_private_peak = stats->unsent_private_bytes;
 }
 
 static bool takes_more(const cvgi_connection *connection) {
     return connection != NULL && !connection->closing && !connection->broken;
 }
 
-static void queued(cvg_net *net, cvgi_connection *connection, uint64_t before) {
+static void queued(cvg_net *net, cvgi_connection *connection, cvgi_queue_bytes before) {
     cvgi_count_queued(net, before, connection->queue.bytes);
-    if (connection->queue.bytes > net->options.queue_low) connection->above_low = true;
+    if (connection->queue.bytes.all > net->options.queue_low) connection->above_low = true;
     if (connection->state == CVGI_OPEN && !connection->blocked && connection->queue.count > 0)
         cvgi_list_append(&net->unsent, &connection->in_unsent);
 }
@@ -38,7 +42,7 @@ void cvg_net_consume(cvg_net *net, const cvg_net_event *event, uint32_t used, ui
         return;
     }
     if (need > net->options.message_max) {
-        cvgi_finish(net, connection, EMSGSIZE);
+        cvgi_end_receiving(net, connection, EMSGSIZE);
         return;
     }
     tail->need = need > rest ? need : rest + 1;
@@ -47,12 +51,13 @@ void cvg_net_consume(cvg_net *net, const cvg_net_event *event, uint32_t used, ui
         tail->length -= used;
         return;
     }
-    if (cvgi_tail_append(&net->unfinished, tail, event->data + used, rest) < 0) cvgi_finish(net, connection, ENOBUFS);
+    if (cvgi_tail_append(&net->unfinished, tail, event->data + used, rest) < 0)
+        cvgi_end_receiving(net, connection, ENOBUFS);
 }
 
 void cvg_net_set_reading(cvg_net *net, cvg_connection id, bool reading) {
     cvgi_connection *connection = cvgi_connections_find(&net->table, id);
-    if (connection == NULL || connection->closing) return;
+    if (connection == NULL || connection->discarding) return;
     if (connection->reading == reading) return;
     connection->reading = reading;
     net->backend->attend(net, connection);
@@ -70,7 +75,7 @@ uint8_t *cvg_net_reserve(cvg_net *net, cvg_connection id, size_t bytes) {
 void cvg_net_commit(cvg_net *net, cvg_connection id, size_t bytes) {
     cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (!takes_more(connection)) return;
-    uint64_t before = connection->queue.bytes;
+    cvgi_queue_bytes before = connection->queue.bytes;
     cvgi_queue_commit(&connection->queue, &net->chunks, bytes);
     queued(net, connection, before);
 }
@@ -79,7 +84,7 @@ int cvg_net_send(cvg_net *net, cvg_connection id, struct cvg_segment *segment, u
                  uint32_t weight) {
     cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (!takes_more(connection)) return -ENOTCONN;
-    uint64_t before = connection->queue.bytes;
+    cvgi_queue_bytes before = connection->queue.bytes;
     int failed = cvgi_queue_push(&connection->queue, segment, offset, bytes, weight);
     if (!failed) queued(net, connection, before);
     return failed;
@@ -88,17 +93,17 @@ int cvg_net_send(cvg_net *net, cvg_connection id, struct cvg_segment *segment, u
 cvg_net_queued cvg_net_unsent(const cvg_net *net, cvg_connection id) {
     const cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (connection == NULL) return (cvg_net_queued){0};
-    return (cvg_net_queued){.bytes = connection->queue.bytes, .weight = connection->queue.weight};
+    return (cvg_net_queued){.bytes = connection->queue.bytes.all, .weight = connection->queue.weight};
 }
 
 void cvg_net_discard_unsent(cvg_net *net, cvg_connection id) {
     cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (!takes_more(connection)) return;
-    uint64_t before = connection->queue.bytes;
+    cvgi_queue_bytes before = connection->queue.bytes;
     cvgi_queue_discard(&connection->queue, &net->chunks);
     cvgi_count_queued(net, before, connection->queue.bytes);
     if (connection->queue.count == 0) cvgi_list_remove(&connection->in_unsent);
-    if (!connection->above_low || connection->queue.bytes > net->options.queue_low) return;
+    if (!connection->above_low || connection->queue.bytes.all > net->options.queue_low) return;
     connection->above_low = false;
     cvgi_tell(net, connection, CVGI_TELL_DRAINED);
 }

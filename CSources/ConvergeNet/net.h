@@ -30,7 +30,7 @@ enum {
     CVGI_LISTENERS_MAX = 16,
     CVGI_ACCEPTS_MAX = 64,           /* a turn */
     CVGI_ACCEPT_PAUSE_US = 100000,   /* when the process is out of descriptors */
-    CVGI_ENDED_LINGER_US = 10000000, /* for what is still queued when the peer has ended its side */
+    CVGI_ENDED_LINGER_US = 10000000, /* after ENDED, for the caller to close */
 };
 
 typedef struct cvgi_listener {
@@ -47,7 +47,7 @@ typedef struct cvgi_backend {
     int (*watch)(cvg_net *net, cvgi_connection *connection);
     void (*forget_listeners)(cvg_net *net, uint32_t from);     /* their sockets are about to be closed */
     void (*forget)(cvg_net *net, cvgi_connection *connection); /* its socket is about to be closed */
-    void (*attend)(cvg_net *net, cvgi_connection *connection); /* state, reading, blocked or closing has changed */
+    void (*attend)(cvg_net *net, cvgi_connection *connection); /* state, reading, blocked or discarding has changed */
     void (*reclaim)(cvg_net *net);                             /* what was lent in the last turn ends */
     int (*wait)(cvg_net *net, int64_t us);                     /* -1: without limit. 0, or a negative errno */
     int (*accept)(cvg_net *net, uint32_t index, cvgi_address *peer); /* a socket, or a negative errno */
@@ -72,12 +72,12 @@ struct cvg_net {
     cvgi_connections table;
     cvgi_chunk_pool chunks;
     cvgi_unfinished unfinished;
-    cvgi_link ready;   /* to receive from (or, closing, to discard from), in the order of service */
+    cvgi_link ready;   /* to receive or to discard from, in the order of service */
     cvgi_link unsent;  /* something is queued, and the socket may take it */
-    cvgi_link notices; /* CONNECTED, DRAINED or CLOSED is to be told */
-    cvgi_link closing; /* closed by us, not yet gone */
+    cvgi_link notices; /* CONNECTED, DRAINED, ENDED or CLOSED is to be told */
+    cvgi_link ending;  /* discarding, not yet gone */
     cvgi_link gone;    /* CLOSED has been told: free from the next poll on */
-    int64_t deadline;  /* not after the first deadline of `closing`; INT64_MAX: none */
+    int64_t deadline;  /* not after the first deadline of `ending`; INT64_MAX: none */
     int64_t accept_at; /* not before this time; 0: any time */
     cvgi_listener listeners[CVGI_LISTENERS_MAX];
     uint32_t listener_count;
@@ -95,9 +95,11 @@ void cvgi_connect_ended(cvg_net *net, cvgi_connection *connection); /* the attem
 /* stream.c */
 cvg_net_event cvgi_lend(cvgi_connection *connection, const uint8_t *data, size_t bytes);
 void cvgi_count_received(cvg_net *net, size_t bytes);
+/* Nothing more is received, because of this errno or, 0, of the peer's end: ENDED will be told. */
+void cvgi_end_receiving(cvg_net *net, cvgi_connection *connection, int error);
 /* Receiving has come to the end of the stream, or to an error. */
 void cvgi_stream_ended(cvg_net *net, cvgi_connection *connection, int error);
-/* A connection that is not read from has failed, if it has: nobody would notice by reading. */
+/* A connection that is not received from, or whose peer has ended, has failed: nobody would notice by receiving. */
 void cvgi_check_failed(cvg_net *net, cvgi_connection *connection);
 size_t cvgi_receive_turn(cvg_net *net, cvg_net_event *events, size_t count, size_t capacity);
 /* What is to be sent to a connection now, in vectors: how many, 0 for nothing. */
@@ -112,6 +114,6 @@ void cvgi_finish(cvg_net *net, cvgi_connection *connection, int error);
 
 /* net.c */
 void cvgi_tell(cvg_net *net, cvgi_connection *connection, uint8_t what);
-void cvgi_count_queued(cvg_net *net, uint64_t before, uint64_t after);
+void cvgi_count_queued(cvg_net *net, cvgi_queue_bytes before, cvgi_queue_bytes after);
 
 #endif

@@ -49,7 +49,7 @@ static size_t discard(cvg_net *net, cvgi_connection *connection) {
 static bool append(cvg_net *net, cvgi_connection *connection, uint32_t bytes) {
     cvgi_piece *piece = connection->pieces;
     if (cvgi_tail_append(&net->unfinished, &connection->tail, piece->bytes, bytes) < 0) {
-        cvgi_finish(net, connection, ENOBUFS);
+        cvgi_end_receiving(net, connection, ENOBUFS);
         return false;
     }
     cvgi_count_received(net, bytes);
@@ -92,7 +92,7 @@ static bool deliver(cvg_net *net, cvgi_connection *connection, cvg_net_event *ev
 
 bool cvgi_pieces_receive(cvg_net *net, cvgi_connection *connection, cvg_net_event *event, size_t *work) {
     bool made = false;
-    if (connection->closing)
+    if (connection->discarding)
         *work += discard(net, connection);
     else if (connection->pieces != NULL)
         made = deliver(net, connection, event, work);
@@ -135,12 +135,12 @@ static void copy_all(cvg_net *net, cvgi_connection *connection) {
             cvgi_pieces_add(connection, kept);
         piece = next;
     }
-    if (failed) cvgi_finish(net, connection, ENOBUFS);
+    if (failed) cvgi_end_receiving(net, connection, ENOBUFS);
 }
 
 void cvgi_pieces_copy_paused(cvg_net *net) {
     for (uint32_t slot = 0; slot < net->table.count; slot++) {
         cvgi_connection *connection = net->table.slots[slot];
-        if (connection->pieces != NULL && !connection->reading && !connection->closing) copy_all(net, connection);
+        if (connection->pieces != NULL && !connection->reading && !connection->discarding) copy_all(net, connection);
     }
 }

@@ -101,12 +101,12 @@ static void note_edge(cvg_net *net, cvgi_connection *connection, uint32_t edge) 
     if (edge & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) connection->hangup = true;
     if (edge & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         connection->readable = true;
-        if (connection->reading || connection->closing) {
-            cvgi_list_append(&net->ready, &connection->in_ready);
-        } else if (edge & (EPOLLERR | EPOLLHUP)) { /* nobody would notice by reading */
-            cvgi_check_failed(net, connection);
+        bool receives = connection->reading || connection->discarding;
+        if ((edge & (EPOLLERR | EPOLLHUP)) && (!receives || connection->peer_ended)) {
+            cvgi_check_failed(net, connection); /* nobody would notice by receiving */
             return;
         }
+        if (receives) cvgi_list_append(&net->ready, &connection->in_ready);
     }
     if ((edge & EPOLLOUT) && connection->blocked) {
         connection->blocked = false;

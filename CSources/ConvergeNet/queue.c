@@ -107,7 +107,8 @@ void cvgi_queue_commit(cvgi_queue *queue, cvgi_chunk_pool *pool, size_t bytes) {
     }
     const uint8_t *start = chunk->bytes + chunk->used;
     chunk->used += (uint32_t)bytes;
-    queue->bytes += bytes;
+    queue->bytes.all += bytes;
+    queue->bytes.of_chunks += bytes;
     cvgi_entry *last = mergeable(queue, start, bytes, 0);
     if (last != NULL && last->chunk == chunk) {
         last->length += (uint32_t)bytes;
@@ -133,7 +134,7 @@ int cvgi_queue_push(cvgi_queue *queue, cvg_segment *segment, uint32_t offset, ui
             (cvgi_entry){.bytes = start, .length = bytes, .weight = weight, .segment = segment};
         queue->count += 1;
     }
-    queue->bytes += bytes;
+    queue->bytes.all += bytes;
     queue->weight += weight;
     return 0;
 }
@@ -159,6 +160,11 @@ static void entry_release(const cvgi_entry *entry, cvgi_chunk_pool *pool) {
     if (entry->chunk != NULL) chunk_release(pool, entry->chunk);
 }
 
+static void drop_bytes(cvgi_queue *queue, const cvgi_entry *entry, size_t bytes) {
+    queue->bytes.all -= bytes;
+    if (entry->chunk != NULL) queue->bytes.of_chunks -= bytes;
+}
+
 static void settle_when_empty(cvgi_queue *queue, cvgi_chunk_pool *pool) {
     if (queue->count > 0) return;
     if (queue->open != NULL) chunk_release(pool, queue->open);
@@ -171,16 +177,17 @@ static void settle_when_empty(cvgi_queue *queue, cvgi_chunk_pool *pool) {
 }
 
 void cvgi_queue_take(cvgi_queue *queue, cvgi_chunk_pool *pool, size_t bytes) {
-    CVGI_ASSERT(bytes <= queue->bytes);
-    queue->bytes -= bytes;
+    CVGI_ASSERT(bytes <= queue->bytes.all);
     while (bytes > 0) {
         cvgi_entry *first = entry_at(queue, 0);
         size_t left = first->length - queue->begun;
-        if (bytes < left) {
-            queue->begun += (uint32_t)bytes;
+        size_t taken = bytes < left ? bytes : left;
+        drop_bytes(queue, first, taken);
+        bytes -= taken;
+        if (taken < left) {
+            queue->begun += (uint32_t)taken;
             break;
         }
-        bytes -= left;
         queue->begun = 0;
         queue->weight -= first->weight;
         entry_release(first, pool);
@@ -194,7 +201,7 @@ void cvgi_queue_discard(cvgi_queue *queue, cvgi_chunk_pool *pool) {
     uint32_t kept = queue->begun > 0 ? 1 : 0;
     while (queue->count > kept) {
         const cvgi_entry *last = entry_at(queue, queue->count - 1);
-        queue->bytes -= last->length;
+        drop_bytes(queue, last, last->length);
         queue->weight -= last->weight;
         entry_release(last, pool);
         queue->count -= 1;

@@ -13,7 +13,7 @@
  *   1. An entry holds one reference to its segment or chunk; the queue one to its open chunk.
  *   2. An entry is a whole number of messages: what was queued is merged with the entry before it when it follows it in
  *      memory, but never with an entry that is begun. So discarding behind the begun entry cuts between messages.
- *   3. bytes counts exactly what the kernel has not taken; weight counts an entry until all of it is taken.
+ *   3. bytes count exactly what the kernel has not taken; weight counts an entry until all of it is taken.
  *   4. An empty queue holds no chunk and at most a small ring: idle connections cost nothing.
  * Failure: no memory; nothing is queued, and the caller is told. cvgi_queue_commit cannot fail: its reserve made room.
  */
@@ -52,11 +52,16 @@ typedef struct cvgi_entry {
     cvgi_chunk *chunk;
 } cvgi_entry;
 
+typedef struct cvgi_queue_bytes {
+    uint64_t all;
+    uint64_t of_chunks; /* of them: private ones */
+} cvgi_queue_bytes;
+
 typedef struct cvgi_queue {
     cvgi_entry *entries; /* ring; capacity is a power of two */
     uint32_t head, count, capacity;
     uint32_t begun;
-    uint64_t bytes;
+    cvgi_queue_bytes bytes;
     uint64_t weight;
     cvgi_chunk *open;
 } cvgi_queue;

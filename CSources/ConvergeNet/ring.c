@@ -3,8 +3,9 @@
  *
  *   attention ─▶ requests ─▶ submit and wait, one system call ─▶ completions ─▶ pieces, lists ─▶ stream.c
  *
- * Requests of a connection: one multishot receive into the pool of buffers; a poll for "writable" while it connects or
- * its socket is full; a poll for "failed" while it is paused, when nobody else would notice. Of a listener: one
+ * Requests of a connection: one multishot receive into the pool of buffers; a poll for "writable" while it connects,
+ * and from when its socket is full for the first time; a poll for "failed" from when it is paused for the first time,
+ * or has ended, when nobody else would notice. Both are edges, as the epoll backend has them. Of a listener: one
  * multishot accept. Of the waker: one multishot poll. A completion names its request by 64 bits:
  *
  *   ├ generation (of the connection or the listener), 32 ┼ what, 4 ┼ slot or index, 28 ┤
@@ -218,6 +219,9 @@ static bool make_request(cvgi_ring *ring, cvgi_connection *connection, uint8_t w
         sqe->buf_group = BUFFER_GROUP;
     } else {
         io_uring_prep_poll_add(sqe, connection->fd, what == CVGI_OP_WRITABLE ? POLLOUT : POLLERR | POLLHUP);
+        /* A poll tells of the peer's end too, asked or not. A multishot one tells of it once, and then of what follows;
+         * while connecting there is no such end, and the next attempt has another socket. */
+        if (connection->state == CVGI_OPEN) sqe->len |= IORING_POLL_ADD_MULTI;
     }
     io_uring_sqe_set_data64(sqe, tag);
     connection->in_kernel |= what;
@@ -226,7 +230,12 @@ static bool make_request(cvgi_ring *ring, cvgi_connection *connection, uint8_t w
 }
 
 static bool paused(const cvgi_connection *connection) {
-    return !connection->reading && !connection->closing;
+    return !connection->reading && !connection->discarding;
+}
+
+/* Nobody would notice by receiving that it has failed. */
+static bool unnoticed(const cvgi_connection *connection) {
+    return paused(connection) || (connection->discarding && connection->ended);
 }
 
 /* Brings its requests in line with its state; `fed`: there is a buffer for it. False: no room for requests. */
@@ -239,7 +248,7 @@ static bool settle(cvgi_ring *ring, cvgi_connection *connection, bool fed) {
     else if (!receives)
         ending = connection->in_kernel & CVGI_OP_RECEIVE;
     if (connection->state == CVGI_CONNECTING || (open && connection->blocked)) wanted |= CVGI_OP_WRITABLE;
-    if (open && paused(connection)) wanted |= CVGI_OP_FAILED;
+    if (open && unnoticed(connection)) wanted |= CVGI_OP_FAILED;
     if (receives && connection->pieces == NULL)
         wanted |= CVGI_OP_RECEIVE;
     else
@@ -406,10 +415,10 @@ static void note_connection(cvg_net *net, uint64_t tag, const struct io_uring_cq
     }
     if (what == CVGI_OP_RECEIVE) {
         note_received(net, connection, cqe);
-    } else if (cqe->res < 0) {
-        return; /* cancelled */
+    } else if (cqe->res < 0 || !(cqe->res & (POLLOUT | POLLERR | POLLHUP))) {
+        return; /* cancelled, or only the peer's end */
     } else if (what == CVGI_OP_FAILED) {
-        if (connection->state == CVGI_OPEN && paused(connection)) cvgi_check_failed(net, connection);
+        if (connection->state == CVGI_OPEN && unnoticed(connection)) cvgi_check_failed(net, connection);
     } else if (connection->state == CVGI_CONNECTING) {
         cvgi_connect_ended(net, connection);
     } else if (connection->state == CVGI_OPEN && connection->blocked) {

@@ -27,14 +27,14 @@ void cvgi_finish(cvg_net *net, cvgi_connection *connection, int error) {
     if (connection->fd >= 0) close(connection->fd);
     connection->fd = -1;
     net->accept_at = 0;
-    cvgi_count_queued(net, connection->queue.bytes, 0);
+    cvgi_count_queued(net, connection->queue.bytes, (cvgi_queue_bytes){0});
     cvgi_queue_free(&connection->queue, &net->chunks);
     cvgi_tail_retire(&net->unfinished, &connection->tail);
     free(connection->others);
     connection->others = NULL;
     cvgi_list_remove(&connection->in_ready);
     cvgi_list_remove(&connection->in_unsent);
-    cvgi_list_remove(&connection->in_closing);
+    cvgi_list_remove(&connection->in_ending);
     connection->error = error;
     connection->lent = false;
     connection->tell = 0;
@@ -52,6 +52,33 @@ void cvgi_close_when_sent(cvg_net *net, cvgi_connection *connection) {
     }
 }
 
+/* From now on what comes in is discarded. */
+static void discard(cvg_net *net, cvgi_connection *connection) {
+    connection->discarding = true;
+    connection->lent = false;
+    cvgi_tail_retire(&net->unfinished, &connection->tail);
+    cvgi_list_append(&net->ending, &connection->in_ending);
+    if (connection->readable) cvgi_list_append(&net->ready, &connection->in_ready);
+    net->backend->attend(net, connection);
+}
+
+static void expire_at(cvg_net *net, cvgi_connection *connection, int64_t deadline) {
+    connection->deadline = deadline;
+    if (deadline < net->deadline) net->deadline = deadline;
+}
+
+void cvgi_end_receiving(cvg_net *net, cvgi_connection *connection, int error) {
+    if (connection->discarding) return;
+    if (connection->broken) {
+        cvgi_finish(net, connection, connection->error);
+        return;
+    }
+    connection->end = error;
+    discard(net, connection);
+    expire_at(net, connection, cvg_net_now_us() + CVGI_ENDED_LINGER_US);
+    cvgi_tell(net, connection, CVGI_TELL_ENDED);
+}
+
 void cvgi_close(cvg_net *net, cvgi_connection *connection, int64_t linger_us) {
     if (linger_us <= 0) {
         cvgi_finish(net, connection, 0);
@@ -59,15 +86,12 @@ void cvgi_close(cvg_net *net, cvgi_connection *connection, int64_t linger_us) {
     }
     int64_t now = cvg_net_now_us();
     int64_t deadline = linger_us < INT64_MAX - now ? now + linger_us : INT64_MAX;
-    if (!connection->closing || deadline < connection->deadline) connection->deadline = deadline;
-    if (deadline < net->deadline) net->deadline = deadline;
+    if (!connection->closing || deadline < connection->deadline) expire_at(net, connection, deadline);
     if (connection->closing) return;
     connection->closing = true;
-    connection->lent = false;
-    cvgi_tail_retire(&net->unfinished, &connection->tail);
-    cvgi_list_append(&net->closing, &connection->in_closing);
-    if (connection->readable) cvgi_list_append(&net->ready, &connection->in_ready);
-    net->backend->attend(net, connection);
+    connection->tell &= (uint8_t)~CVGI_TELL_ENDED;
+    if (connection->tell == 0) cvgi_list_remove(&connection->in_notices);
+    if (!connection->discarding) discard(net, connection);
     cvgi_close_when_sent(net, connection);
 }
 
@@ -76,9 +100,9 @@ void cvgi_close_expired(cvg_net *net) {
     int64_t now = cvg_net_now_us();
     if (now < net->deadline) return;
     net->deadline = INT64_MAX;
-    for (cvgi_link *link = net->closing.next, *next; link != &net->closing; link = next) {
+    for (cvgi_link *link = net->ending.next, *next; link != &net->ending; link = next) {
         next = link->next;
-        cvgi_connection *connection = CVGI_LINKED_IN(link, cvgi_connection, in_closing);
+        cvgi_connection *connection = CVGI_LINKED_IN(link, cvgi_connection, in_ending);
         if (connection->deadline <= now)
             cvgi_finish(net, connection, connection->queue.count > 0 ? ETIMEDOUT : 0);
         else if (connection->deadline < net->deadline)
@@ -89,11 +113,11 @@ void cvgi_close_expired(cvg_net *net) {
 /* ---------------------------------------------------------------------------------------------------------- sending */
 
 static void send_failed(cvg_net *net, cvgi_connection *connection, int error) {
-    if (connection->closing || !connection->reading) {
+    if (connection->discarding || !connection->reading) {
         cvgi_finish(net, connection, error);
         return;
     }
-    cvgi_count_queued(net, connection->queue.bytes, 0);
+    cvgi_count_queued(net, connection->queue.bytes, (cvgi_queue_bytes){0});
     cvgi_queue_free(&connection->queue, &net->chunks);
     connection->broken = connection->readable = connection->hangup = true;
     connection->error = error;
@@ -133,7 +157,7 @@ void cvgi_sent(cvg_net *net, cvgi_connection *connection, ssize_t sent, size_t w
         return;
     }
     net->stats.bytes_out += (uint64_t)sent;
-    uint64_t before = connection->queue.bytes;
+    cvgi_queue_bytes before = connection->queue.bytes;
     cvgi_queue_take(&connection->queue, &net->chunks, (size_t)sent);
     cvgi_count_queued(net, before, connection->queue.bytes);
     if ((size_t)sent < wanted)
@@ -142,7 +166,7 @@ void cvgi_sent(cvg_net *net, cvgi_connection *connection, ssize_t sent, size_t w
         cvgi_list_append(&net->unsent, &connection->in_unsent);
     if (connection->closing) {
         cvgi_close_when_sent(net, connection);
-    } else if (connection->above_low && connection->queue.bytes <= net->options.queue_low) {
+    } else if (connection->above_low && connection->queue.bytes.all <= net->options.queue_low) {
         connection->above_low = false;
         cvgi_tell(net, connection, CVGI_TELL_DRAINED);
     }
@@ -169,7 +193,7 @@ void cvgi_stream_ended(cvg_net *net, cvgi_connection *connection, int error) {
     else if (connection->closing)
         cvgi_close_when_sent(net, connection);
     else
-        cvgi_close(net, connection, CVGI_ENDED_LINGER_US);
+        cvgi_end_receiving(net, connection, 0);
 }
 
 void cvgi_check_failed(cvg_net *net, cvgi_connection *connection) {

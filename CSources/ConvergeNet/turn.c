@@ -70,7 +70,7 @@ int cvg_net_create(const cvg_net_options *options, cvg_net **net) {
     cvgi_list_init(&created->ready);
     cvgi_list_init(&created->unsent);
     cvgi_list_init(&created->notices);
-    cvgi_list_init(&created->closing);
+    cvgi_list_init(&created->ending);
     cvgi_list_init(&created->gone);
     created->deadline = INT64_MAX;
     created->epoll = -1;
@@ -140,6 +140,10 @@ static size_t tell(cvg_net *net, cvg_net_event *events, size_t count, size_t cap
         } else if (connection->tell & CVGI_TELL_DRAINED) {
             event->type = CVG_NET_DRAINED;
             connection->tell &= (uint8_t)~CVGI_TELL_DRAINED;
+        } else if (connection->tell & CVGI_TELL_ENDED) {
+            event->type = CVG_NET_ENDED;
+            event->error = (int16_t)connection->end;
+            connection->tell &= (uint8_t)~CVGI_TELL_ENDED;
         } else {
             event->type = CVG_NET_CLOSED;
             event->error = (int16_t)connection->error;
@@ -165,7 +169,7 @@ static void relieve(cvg_net *net) {
         for (uint32_t slot = 0; slot < net->table.count && net->unfinished.bytes > comfortable; slot++) {
             cvgi_connection *connection = net->table.slots[slot];
             if (connection->tail.buffer == NULL || connection->tail.buffer->capacity < largest - largest / 2) continue;
-            cvgi_finish(net, connection, ENOBUFS);
+            cvgi_end_receiving(net, connection, ENOBUFS);
             cvgi_unfinished_reclaim(&net->unfinished);
         }
     }

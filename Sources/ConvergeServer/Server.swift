@@ -132,6 +132,7 @@ public struct Server: ~Copyable {
             sessions.open(event.connection)
             greetings.append(event.connection, deadline: deadline)
         case .received: receive(index, event)
+        case .ended: transport.closeEnded(event)
         case .closed: connectionClosed(event.connection)
         case .connected, .drained, .woken: break
         }

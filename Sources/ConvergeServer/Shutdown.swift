@@ -16,6 +16,7 @@ extension Server {
                 switch event.kind {
                 case .received: transport.consume(index, used: event.bytes.count, need: 0)
                 case .accepted: transport.close(event.connection, lingerMicroseconds: 0)
+                case .ended: transport.closeEnded(event)
                 case .closed: connectionClosed(event.connection)
                 case .connected, .drained, .woken: break
                 }

@@ -124,6 +124,8 @@ extension Server {
             json.member("unfinished_bytes_max", net.unfinishedMax)
             json.member("queued_bytes_now", net.queuedBytes)
             json.member("queued_bytes_peak", net.queuedPeak)
+            json.member("unsent_private_bytes_now", net.unsentPrivateBytes)
+            json.member("unsent_private_bytes_peak", net.unsentPrivatePeak)
         }
     }
 }

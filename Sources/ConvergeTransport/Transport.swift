@@ -67,6 +67,12 @@ public struct Transport: ~Copyable {
         cvg_net_close(net, connection.rawValue, lingerMicroseconds)
     }
 
+    /// Answers `ended`: what is queued has 10 s to leave where the peer has ended its side; else the connection is closed at
+    /// once.
+    public mutating func closeEnded(_ event: TransportEvent) {
+        close(event.connection, lingerMicroseconds: event.ending == .endedByPeer ? Self.endedLingerMicroseconds : 0)
+    }
+
     /// `address:port` of the peer; empty when unknown.
     public func peer(_ connection: Connection) -> String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
@@ -152,6 +158,9 @@ public struct Transport: ~Copyable {
 
     // MARK: Time and counts
 
+    /// After `ended`, a connection that is not closed is closed by the transport.
+    public static let endedLingerMicroseconds: Int64 = 10_000_000
+
     /// Monotonic microseconds: the time base of every timeout here.
     public static func now() -> Int64 { cvg_net_now_us() }
 
@@ -172,6 +181,8 @@ public struct Transport: ~Copyable {
         statistics.unfinishedMax = Int(counts.unfinished_max)
         statistics.queuedBytes = Int(counts.queued_bytes)
         statistics.queuedPeak = Int(counts.queued_peak)
+        statistics.unsentPrivateBytes = Int(counts.unsent_private_bytes)
+        statistics.unsentPrivatePeak = Int(counts.unsent_private_peak)
         return statistics
     }
 }

@@ -78,9 +78,12 @@ public struct TransportStatistics: Sendable, Equatable {
     public var unfinishedBytes = 0
     public var unfinishedPeak = 0
     public var unfinishedMax = 0
-    /// Bytes in all send queues.
+    /// Bytes in all send queues; a slice of a shared segment counts for each of its readers.
     public var queuedBytes = 0
     public var queuedPeak = 0
+    /// Of them: in memory of their own, not in segments that connections share.
+    public var unsentPrivateBytes = 0
+    public var unsentPrivatePeak = 0
 
     public init() {}
 }

@@ -63,12 +63,13 @@ typedef struct server {
     cvg_net *net;
     uint16_t port;
     bool echo;
-    uint32_t accepted, closed, drained, woken, connected;
+    bool keeps_ended; /* does not close who has ended */
+    uint32_t accepted, closed, drained, woken, connected, ended;
     uint64_t messages;
     uint32_t next_number[SLOTS]; /* by slot: the number that the next message must have */
     cvg_connection by_slot[SLOTS];
-    cvg_connection last; /* accepted or connected last */
-    int last_error;      /* of the last CLOSED */
+    cvg_connection last;      /* accepted or connected last */
+    int last_error, last_end; /* of the last CLOSED, of the last ENDED */
     cvg_net_event events[EVENTS];
     size_t capacity;
 } server;
@@ -145,6 +146,12 @@ static inline int server_turn(server *server, int64_t timeout_us) {
             break;
         case CVG_NET_DRAINED:
             server->drained += 1;
+            break;
+        case CVG_NET_ENDED:
+            assert_int_equal(server->by_slot[slot], event->connection);
+            server->ended += 1;
+            server->last_end = event->error;
+            if (!server->keeps_ended) cvg_net_close(server->net, event->connection, 10000000);
             break;
         case CVG_NET_CLOSED:
             assert_true(server->by_slot[slot] == event->connection || server->by_slot[slot] == 0);

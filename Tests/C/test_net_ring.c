@@ -103,7 +103,7 @@ static void paused_buffers_do_not_starve_others(void **state) {
     free(stream);
 }
 
-static void paused_buffers_above_the_budget_close(void **state) {
+static void paused_buffers_above_the_budget_end_it(void **state) {
     (void)state;
     server server;
     server_start(&server, (cvg_net_options){.receive_buffers = 2, .unfinished_max = 10000});
@@ -116,8 +116,8 @@ static void paused_buffers_above_the_budget_close(void **state) {
     pause_with_all_buffers(&server, greedy, stream, bytes, &sent);
     int other = client_connect(server.port, 0);
     client_write(other, stream, 1000);
-    TURN_UNTIL(&server, server.closed == 1);
-    assert_int_equal(server.last_error, ENOBUFS);
+    TURN_UNTIL(&server, server.ended == 1);
+    assert_int_equal(server.last_end, ENOBUFS);
     uint64_t before = server.messages;
     client_write(other, stream + 1000, 1000);
     TURN_UNTIL(&server, server.messages >= before + 1);
@@ -305,7 +305,7 @@ int main(void) {
         cmocka_unit_test(choosing),
         cmocka_unit_test(exhausted_buffers_reach_everyone),
         cmocka_unit_test(paused_buffers_do_not_starve_others),
-        cmocka_unit_test(paused_buffers_above_the_budget_close),
+        cmocka_unit_test(paused_buffers_above_the_budget_end_it),
         cmocka_unit_test(closing_with_requests_in_the_kernel),
         cmocka_unit_test(pausing_and_resuming_loses_nothing),
         cmocka_unit_test(another_thread_may_poll),

@@ -186,7 +186,7 @@ static void begun_entry_takes_no_more(void **state) {
             }
             if (i == 1) cvgi_queue_take(&queue, &pool, 150);
         }
-        assert_int_equal(queue.bytes, 250);
+        assert_int_equal(queue.bytes.all, 250);
         assert_int_equal(queue.weight, private_bytes ? 0 : 4);
         assert_int_equal(cvgi_queue_gather(&queue, vectors, 4, 1000, &total), 2);
         assert_int_equal(total, 250);
@@ -197,7 +197,7 @@ static void begun_entry_takes_no_more(void **state) {
         assert_int_equal(cvgi_queue_gather(&queue, vectors, 1, 1000, &total), 1);
         assert_int_equal(total, 50);
         cvgi_queue_discard(&queue, &pool);
-        assert_int_equal(queue.bytes, 50);
+        assert_int_equal(queue.bytes.all, 50);
         assert_int_equal(queue.weight, private_bytes ? 0 : 2);
         cvgi_queue_take(&queue, &pool, 50);
         assert_int_equal(queue.count, 0);

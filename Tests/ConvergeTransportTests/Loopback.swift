@@ -16,6 +16,7 @@ struct Loopback: ~Copyable {
     var replies: [UInt8] = []
     var serverEvents: [TransportEventKind] = []
     var clientEvents: [TransportEventKind] = []
+    var endedBecause: TransportEnding?
     var closedWith: Int32?
 
     private init(server: consuming Transport, client: consuming Transport, port: UInt16, atClient: Connection) {
@@ -53,6 +54,7 @@ struct Loopback: ~Copyable {
             switch event.kind {
             case .accepted: atServer = event.connection
             case .received: takeMessages(index, event.bytes)
+            case .ended: endedBecause = event.ending
             case .closed: closedWith = event.error
             case .connected, .drained, .woken: break
             }

@@ -94,13 +94,34 @@ import Testing
         #expect(statistics.accepted == 1 && statistics.closed == 1 && statistics.connections == 0)
     }
 
-    @Test(arguments: Machine.backends) func messageAboveTheMaximumClosesTheConnection(_ backend: TransportBackend)
+    @Test(arguments: Machine.backends) func messageAboveTheMaximumEndsTheConnection(_ backend: TransportBackend)
         throws
     {
         var loopback = try Loopback.start(backend, TransportOptions(messageMax: 100))
         try loopback.sendFromClient([101, 1])
+        while loopback.endedBecause == nil { try loopback.turn() }
+        #expect(loopback.endedBecause == .messageTooLong)
+        try loopback.sendFromServer([7])
+        while loopback.replies.isEmpty { try loopback.turn() }
+        loopback.client.close(loopback.atClient, lingerMicroseconds: 0)
+        loopback.server.close(loopback.atServer, lingerMicroseconds: 10_000_000)
         while loopback.closedWith == nil { try loopback.turn() }
-        #expect(loopback.closedWith == EMSGSIZE)
+        #expect(loopback.closedWith == 0 && loopback.replies == [7])
+    }
+
+    @Test(arguments: Machine.backends) func whoHasEndedIsStillAnswered(_ backend: TransportBackend) throws {
+        var loopback = try Loopback.start(backend)
+        try loopback.sendFromClient([2, 1])
+        loopback.client.close(loopback.atClient, lingerMicroseconds: 10_000_000)
+        while loopback.endedBecause == nil { try loopback.turn() }
+        #expect(loopback.endedBecause == .endedByPeer && loopback.messages == [[2, 1]])
+        try loopback.sendFromServer([9])
+        #expect(loopback.server.statistics.unsentPrivateBytes == 1)
+        loopback.server.close(loopback.atServer, lingerMicroseconds: 10_000_000)
+        while loopback.closedWith == nil { try loopback.turn() }
+        let statistics = loopback.server.statistics
+        #expect(loopback.closedWith == 0 && statistics.bytesOut == 1)
+        #expect(statistics.unsentPrivateBytes == 0 && statistics.unsentPrivatePeak == 1)
     }
 
     @Test(arguments: Machine.backends) func peersAndSlotsAreNamed(_ backend: TransportBackend) throws {

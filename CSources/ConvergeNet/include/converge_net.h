@@ -14,9 +14,13 @@
  * behind it may follow in the same event). So only tails are copied, every event begins at a message boundary, and one
  * poll has at most one RECEIVED event a connection.
  *
- * Ends. When the peer ends its side (EOF), what it sent is delivered first; then the connection closes as if by
- * cvg_net_close with a linger of 10 s: what is queued by then still goes out. When sending fails, what the peer had
- * sent before is still delivered to a caller who is reading, then the connection closes with the error.
+ * Ends. When the peer ends its side (EOF), what it sent is delivered first, then ENDED: the caller queues what it still
+ * has to say and calls cvg_net_close. The same where nothing more may be received because of a bound. When sending
+ * fails, what the peer had sent before is still delivered to a caller who is reading, then the connection closes with
+ * the error.
+ *
+ *   ACCEPTED or CONNECTED ─▶ RECEIVED, DRAINED, any number ─▶ ENDED ─▶ cvg_net_close ─▶ CLOSED
+ *                                                     └──────▶ cvg_net_close ────────────────┘ (or a failure)
  *
  * Threads. Everything on one thread at a time, except cvg_net_wake and the cvg_waker functions, which any thread may
  * call at any time. It is best polled by the same thread always: io_uring moves to another one at a price.
@@ -89,7 +93,11 @@ typedef enum cvg_net_event_type {
     CVG_NET_RECEIVED = 3,
     CVG_NET_DRAINED = 4, /* the queue had been above queue_low and has fallen to it */
     CVG_NET_CLOSED = 5,  /* the connection is gone; its last event */
-    CVG_NET_WOKEN = 6
+    CVG_NET_WOKEN = 6,
+    /* Nothing more will be received from this connection; it can still be sent to, and is to be closed. Who does not
+     * close it finds it closed 10 s later, what is left in its queue dropped. Told once, after the last RECEIVED; not
+     * told when the caller has closed the connection, nor when it has failed. */
+    CVG_NET_ENDED = 7
 } cvg_net_event_type;
 
 typedef struct cvg_net_event {
@@ -97,9 +105,10 @@ typedef struct cvg_net_event {
     const uint8_t *data;       /* RECEIVED */
     uint32_t bytes;            /* RECEIVED */
     uint16_t type;             /* cvg_net_event_type */
-    int16_t error; /* CLOSED: 0 orderly, else the errno (e.g. ECONNRESET, ECONNREFUSED; EMSGSIZE: `need` above
-                      message_max; ENOBUFS: of those with unfinished messages this one held
-                      most when three quarters of unfinished_max were reached) */
+    int16_t error;             /* CLOSED: 0 orderly, else the errno (e.g. ECONNRESET, ECONNREFUSED, ETIMEDOUT).
+                                  ENDED: 0 the peer has ended its side; EMSGSIZE: `need` above message_max; ENOBUFS: of those with
+                                  unfinished messages this one held most when three quarters of unfinished_max were reached, or
+                                  unfinished_max or the memory is used up. Its unfinished bytes are gone. */
 } cvg_net_event;
 
 /* Sends what is queued, then waits for something to happen, at most timeout_us (-1: no limit, 0: not at all), and fills
@@ -164,7 +173,8 @@ typedef struct cvg_net_stats {
     uint64_t connections, accepted, closed;
     uint64_t bytes_in, bytes_out, receives, sends, polls;
     uint64_t unfinished_bytes, unfinished_peak, unfinished_max;
-    uint64_t queued_bytes, queued_peak;
+    uint64_t queued_bytes, queued_peak; /* to be sent; a slice of a shared segment counts for each reader */
+    uint64_t unsent_private_bytes, unsent_private_peak; /* of them: reserved and committed, in memory of its own */
 } cvg_net_stats;
 void cvg_net_stats_read(const cvg_net *net, cvg_net_stats *stats);
 

@@ -85,6 +85,11 @@ final class ConnectionLoop {
                     try receive(index, event)
                 case .closed:
                     return farewell ?? closed(errno: event.error, isClosing: isClosing)
+                case .ended:
+                    guard event.ending == .endedByPeer else {
+                        return farewell ?? closed(errno: event.error, isClosing: isClosing)
+                    }
+                    transport.closeEnded(event)
                 case .connected: isMade = true
                 case .accepted, .drained, .woken: break
                 }

@@ -127,6 +127,7 @@ struct Writers: ~Copyable {
                     try take(header, payload, from: event.connection)
                 }
                 transport.consume(index, used: taken.used, need: taken.need)
+            case .ended: transport.closeEnded(event)
             default: break
             }
         }

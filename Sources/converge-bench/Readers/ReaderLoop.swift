@@ -120,6 +120,7 @@ struct ReaderLoop: ~Copyable {
                 transport.consume(index, used: taken.used, need: taken.need)
             case .closed:
                 throw BenchFailure(closed: event.error, options, wasConnected: subscribed == connections.count)
+            case .ended: transport.closeEnded(event)
             default: break
             }
         }

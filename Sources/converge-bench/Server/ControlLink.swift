@@ -84,6 +84,7 @@ struct ControlLink: ~Copyable {
                     try take(header, payload)
                 }
                 transport.consume(index, used: taken.used, need: taken.need)
+            case .ended: transport.closeEnded(event)
             default: break
             }
         }
