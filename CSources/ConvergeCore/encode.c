@@ -4,7 +4,13 @@
 
 enum { STATE_CREATED = 1, STATE_UPDATED = 2, STATE_SNAPSHOT = 3 };
 enum { FLAG_PREVIOUS = 1 };
-enum { STATE_BYTES = 84, DELETED_BYTES = 60, PREVIOUS_BYTES = 4, RESULT_BYTES = CVGI_FRAME_HEADER_BYTES + 28 };
+enum {
+    STATE_BYTES = 84,
+    DELETED_BYTES = 60,
+    FIXED_BYTES = 4,
+    PREVIOUS_BYTES = 4,
+    RESULT_BYTES = CVGI_FRAME_HEADER_BYTES + 28
+};
 enum { AHEAD = 8 }; /* changes between a prefetch and its use */
 
 /* ----------------------------------------------------------------------------------------------------------- forms */
@@ -13,6 +19,7 @@ static void form(cvgi_form *form, const cvgi_frame_kind *kind, cvg_class klass, 
                  bool previous) {
     uint64_t bytes = opcode == CVGI_OPCODE_STATE ? STATE_BYTES + (uint64_t)kind->fixed_bytes : DELETED_BYTES;
     if (previous) bytes += PREVIOUS_BYTES + kind->fixed_bytes;
+    if (previous && opcode == CVGI_OPCODE_DELETED) bytes += FIXED_BYTES;
     form->frame_bytes = (uint32_t)bytes;
     cvgi_frame_header(form->head, 0, opcode, form->frame_bytes - CVGI_FRAME_HEADER_BYTES);
     cvgi_store16(form->head + 12, kind->kind);
@@ -72,6 +79,13 @@ static inline void put_state(uint8_t *to, const cvgi_form *form, const uint8_t *
     cvgi_store32(to + 76, fixed_bytes);
     cvgi_store32(to + 80, fixed_bytes + cvgi_block_bytes(block));
     copy_zones(to + STATE_BYTES, row, fixed_bytes, block);
+}
+
+/* A DELETED has no data whose fixed zone would say how the one before is split. */
+static inline void put_deleted_previous(uint8_t *to, const uint8_t *before, uint32_t fixed_bytes,
+                                        const cvgi_block *block) {
+    cvgi_store32(to + DELETED_BYTES, fixed_bytes);
+    put_previous(to + DELETED_BYTES + FIXED_BYTES, before, fixed_bytes, block);
 }
 
 /* The header again, when the frame is longer than its form says. */
@@ -237,7 +251,7 @@ static inline bool encode_fixed(cvgi_encoder *encoder, const cvgi_forms *forms, 
         form = previous ? &forms->deleted_previous : &forms->deleted;
         if (!(to = take(encoder, form->frame_bytes))) return false;
         put_deleted(to, form, change->now, change->reason);
-        if (previous) put_previous(to + DELETED_BYTES, change->before, bytes, NULL);
+        if (previous) put_deleted_previous(to, change->before, bytes, NULL);
         return true;
     default:
         CVGI_ASSERT(change->what == CVG_SOURCE_CHANGE);
@@ -269,7 +283,7 @@ static size_t encode_deleted(cvgi_encoder *encoder, const cvgi_forms *forms, con
     if (!to) return 0;
     put_deleted(to, form, row, reason);
     put_length(to, CVGI_OPCODE_DELETED, bytes);
-    if (before != NULL) put_previous(to + DELETED_BYTES, before, forms->fixed_bytes, old);
+    if (before != NULL) put_deleted_previous(to, before, forms->fixed_bytes, old);
     return bytes;
 }
 

@@ -18,8 +18,9 @@
  *            0        20     52          60
  *   form     ├─ header (frame.h) ─┼─ kind u16 ─┼─ class u16 ─┼─ type or reason u8 ─┼─ flags u8 ─┼─ schema u8 ─┼─ 0 ─┤
  *
- * and behind either, with flag 1: length u32 and the data before. Data is the fixed zone and behind it the variable
- * one. In kinds with variable fields no two frames need have the same length: there the header is written for each.
+ * and behind either, with flag 1, the data before: in a DELETED bytes of its fixed zone u32, in both its length u32,
+ * then the data. Data is the fixed zone and behind it the variable one. In kinds with variable fields no two frames
+ * need have the same length: there the header is written for each.
  *
  * Invariants
  *   1. A frame never spans two segments; a frame larger than a segment's room gets a segment of its own.

@@ -98,7 +98,7 @@ extension Change {
         changed = 0
         row = nil
         previous = try deleted.previous.map { range throws(ClientError) in
-            try Self.row(kind, piece, payload, range, kind.layout.fixedBytes)
+            try Self.row(kind, piece, payload, range, Int(deleted.fixedBytes))
         }
     }
 

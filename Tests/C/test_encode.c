@@ -152,7 +152,8 @@ static void deleted_R2(void **state) {
     const entity e = an_entity(CVGI_ROW_TOMBSTONE, CVGI_ROW_LIVE);
     cvgi_change change = a_change(&e, CVG_DELETED);
     assert_frame(&change, PLAIN, "01 00 0000 8200 30000000 CC1C 0201 0403 01 00 09 00" ID VERSION);
-    assert_frame(&change, WITH_PREVIOUS, "01 00 0000 8200 39000000 BBEF 0201 0503 01 01 09 00" ID VERSION PREVIOUS);
+    assert_frame(&change, WITH_PREVIOUS,
+                 "01 00 0000 8200 3D000000 4A25 0201 0503 01 01 09 00" ID VERSION "05000000" PREVIOUS);
     change.reason = 4; /* the section's word, whatever it is */
     assert_frame(&change, PLAIN, "01 00 0000 8200 30000000 CC1C 0201 0403 04 00 09 00" ID VERSION);
 }

@@ -343,7 +343,7 @@ static const uint8_t *expect_deleted(const uint8_t *frame, uint8_t reason, const
     const uint8_t *end = expect_header(frame, CVGI_OPCODE_DELETED);
     assert_int_equal(frame[16], reason);
     assert_int_equal(frame[17], previous != NULL);
-    assert_ptr_equal(previous == NULL ? frame + 60 : expect_data(frame + 60, false, *previous), end);
+    assert_ptr_equal(previous == NULL ? frame + 60 : expect_data(frame + 60, true, *previous), end);
     return end;
 }
 

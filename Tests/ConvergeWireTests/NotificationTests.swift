@@ -49,13 +49,20 @@ import Testing
 
     @Test func deleted() throws {
         let head: [UInt8] = [1, 0, 2, 0, 1, 1, 3, 0] + [UInt8](repeating: 1, count: 32) + [9, 0, 0, 0, 0, 0, 0, 0]
-        let payload = head + [1, 0, 0, 0, 7]
+        let payload = head + [1, 0, 0, 0, 1, 0, 0, 0, 7]
         let deleted = try Deleted(payload: payload.span.bytes)
-        #expect(deleted.reason == DeletedReason.retract.rawValue && deleted.version == 9 && deleted.previous == 52..<53)
+        #expect(deleted.reason == DeletedReason.retract.rawValue && deleted.version == 9)
+        #expect(deleted.fixedBytes == 1 && deleted.previous == 56..<57)
         #expect(Array(deleted.frame(previous: [7]).dropFirst(12)) == payload)
         for count in 0..<payload.count {
             let prefix = Array(payload[..<count])
             #expect(throws: WireError.self) { try Deleted(payload: prefix.span.bytes) }
+        }
+        let longer = head + [2, 0, 0, 0, 1, 0, 0, 0, 7]
+        #expect {
+            _ = try Deleted(payload: longer.span.bytes)
+        } throws: { error in
+            (error as? WireError)?.description.contains("'fixed_len' as 2, above its 'previous_len' of 1") == true
         }
     }
 }

@@ -22,6 +22,8 @@ public struct Deleted: Hashable, Sendable {
     public var id: EntityID
     /// The version that the deletion was given (W7).
     public var version: UInt64
+    /// How much of the data before is its fixed zone; 0 without it.
+    public var fixedBytes: UInt32 = 0
     /// Where the data before lies in the payload.
     public var previous: Range<Int>?
 
@@ -37,15 +39,23 @@ public struct Deleted: Hashable, Sendable {
         schema = load(payload, at: 6, as: UInt8.self)
         id = EntityID(loading: payload, at: 8)
         version = load(payload, at: 40, as: UInt64.self)
-        previous =
-            flags & 1 == 0
-            ? nil : try counted(payload, at: NotificationLayout.deletedHead, "previous", of: .deleted)
+        guard flags & 1 != 0 else { return }
+        let head = NotificationLayout.deletedHead
+        guard payload.byteCount >= head + 4 else {
+            throw NotificationFault.cutOff(.deleted, head: head + 4, bytes: payload.byteCount)
+        }
+        fixedBytes = load(payload, at: head, as: UInt32.self)
+        let range = try counted(payload, at: head + 4, "previous", of: .deleted)
+        guard fixedBytes <= range.count else {
+            throw NotificationFault.fixedLength(.deleted, Int(fixedBytes), field: "previous_len", bytes: range.count)
+        }
+        previous = range
     }
 
     /// The frame that says this, with `previous` instead of the range; the server's encoder is in the core.
     public func frame(previous: [UInt8]? = nil) -> [UInt8] {
         NotificationLayout.frame(
-            .deleted, payloadBytes: NotificationLayout.deletedHead + (previous.map { 4 + $0.count } ?? 0)
+            .deleted, payloadBytes: NotificationLayout.deletedHead + (previous.map { 8 + $0.count } ?? 0)
         ) { writer in
             writer.number(kind)
             writer.number(klass)
@@ -56,6 +66,7 @@ public struct Deleted: Hashable, Sendable {
             writer.id(id)
             writer.number(version)
             if let previous {
+                writer.number(fixedBytes)
                 writer.number(UInt32(previous.count))
                 writer.raw(previous)
             }

@@ -45,8 +45,8 @@ enum NotificationFault {
 
     @inline(never)
     @usableFromInline
-    static func fixedLength(_ fixed: Int, data: Int) -> WireError {
-        WireError(.malformedMessage, "\(Opcode.state) gives 'fixed_len' as \(fixed), above its 'data_len' of \(data)")
+    static func fixedLength(_ opcode: Opcode, _ fixed: Int, field: StaticString, bytes: Int) -> WireError {
+        WireError(.malformedMessage, "\(opcode) gives 'fixed_len' as \(fixed), above its '\(field)' of \(bytes)")
     }
 
     @inline(never)

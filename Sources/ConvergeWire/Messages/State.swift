@@ -48,7 +48,7 @@ public struct State: Hashable, Sendable {
         fixedBytes = load(payload, at: 64, as: UInt32.self)
         data = try counted(payload, at: 68, "data", of: .state)
         guard fixedBytes <= data.count else {
-            throw NotificationFault.fixedLength(Int(fixedBytes), data: data.count)
+            throw NotificationFault.fixedLength(.state, Int(fixedBytes), field: "data_len", bytes: data.count)
         }
         previous = flags & 1 == 0 ? nil : try counted(payload, at: data.upperBound, "previous", of: .state)
     }

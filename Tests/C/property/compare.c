@@ -232,6 +232,7 @@ static void compare_frame(const run *r, const model_kind *kind, cvg_class klass,
     EQUAL(r, "frame: version", id, entity->sealed.version, f->version);
     EQUAL(r, "frame: previous", id, previous, f->previous != NULL);
     if (previous) {
+        EQUAL(r, "frame: fixed bytes of the previous", id, kind->fixed_bytes, f->fixed_bytes);
         EQUAL(r, "frame: previous bytes", id, entity->installed.bytes, f->previous_bytes);
         cvg_data got = zones(f->previous, f->previous_bytes, kind->fixed_bytes);
         equal_data(r, kind, "frame: previous data", id, entity->installed.data, entity->installed.bytes, got);

@@ -40,6 +40,7 @@ static uint16_t crc_xmodem(const uint8_t *bytes, size_t count) {
 static const char *read_previous(cursor *c, uint8_t flags, frame *f) {
     if (flags > 1) return "flags other than 1 (previous)";
     if (flags == 0) return NULL;
+    if (f->opcode == FRAME_DELETED) f->fixed_bytes = (uint32_t)number(c, 4);
     f->previous_bytes = (uint32_t)number(c, 4);
     f->previous = take(c, f->previous_bytes);
     return NULL;
