@@ -58,12 +58,16 @@ typedef struct cvgi_connection {
     uint32_t other;                                                /* and the next of them to try */
     cvgi_link in_ready, in_unsent, in_notices, in_ending, in_rest; /* in_rest: gone, free */
     /* io_uring only */
-    struct cvgi_piece *pieces, *last_piece; /* received, not yet delivered */
+    struct cvgi_piece *pieces, *last_piece; /* received, not yet delivered: */
+    uint32_t buffers;                       /* how many of them are buffers of the pool, */
+    uint64_t copied;                        /* and the unfinished bytes of those that are copies */
+    bool multishot;                         /* the receive in the kernel is */
+    uint8_t singles;                        /* so many receives to come are single ones */
     uint8_t in_kernel;                      /* CVGI_OP_*: requests whose last completion has not been seen */
     uint8_t cancelled;                      /* of them: those asked to end */
     bool ended;                             /* nothing will come behind the pieces: end of stream, or end_error */
     int end_error;
-    cvgi_link in_attention, in_starved;
+    cvgi_link in_attention, in_starved, in_hoards;
 } cvgi_connection;
 
 typedef struct cvgi_connections {

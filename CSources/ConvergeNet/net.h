@@ -5,7 +5,7 @@
  *   listener.c  listen, accept, connect                                stream.c     send, close, the order of service
  *   two backends, each behind a cvgi_backend:
  *     epoll     poller.c waits, arena.c receives
- *     io_uring  ring.c waits, pieces.c hands out what the kernel has received
+ *     io_uring  ring.c waits, ring_requests.c and ring_accept.c ask the kernel, pieces.c hands out what it has received
  *   below them: connection (table), queue (to send), unfinished (tails), address, waker, list
  *
  * One turn (cvg_net_poll):

@@ -4,11 +4,11 @@
  * end the message is copied behind the tail; a tail longer than the headroom grows to the message's end and is lent
  * alone. So what is not a tail is never copied.
  *
- * A paused connection keeps its pieces in their buffers. Only when others find no buffer are they copied, within the
- * budget of unfinished messages; a paused connection receives nothing more, so it never holds more than once all
- * buffers.
+ * A connection is due one buffer, and none while it is paused. It may have more for as long as nobody lacks one: when
+ * somebody does, what is more is copied, within the budget of unfinished messages. A paused connection receives nothing
+ * more, so it never holds more than once all buffers; who holds most of the budget pays.
  *
- * Failure: the budget or memory is used up: ENOBUFS ends that connection.
+ * Failure: the budget or memory is used up: ENOBUFS ends a paused connection; another one keeps its buffers.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,33 +16,53 @@
 
 #include "ring.h"
 
-void cvgi_pieces_add(cvgi_connection *connection, cvgi_piece *piece) {
+static uint32_t buffers_due(const cvgi_connection *connection) {
+    return cvgi_paused(connection) ? 0 : 1;
+}
+
+void cvgi_pieces_note_hoard(cvgi_ring *ring, cvgi_connection *connection) {
+    if (connection->buffers > buffers_due(connection)) cvgi_list_append(&ring->hoards, &connection->in_hoards);
+}
+
+static void append_piece(cvgi_connection *connection, cvgi_piece *piece) {
     piece->next = NULL;
     if (connection->pieces == NULL)
         connection->pieces = piece;
     else
         connection->last_piece->next = piece;
     connection->last_piece = piece;
+    if (piece->held == 0) connection->buffers += 1;
+    connection->copied += piece->held;
+}
+
+/* Behind the others. What finds room in the last one's buffer goes there: who sends little at a time has one buffer. */
+void cvgi_pieces_add(cvg_net *net, cvgi_connection *connection, cvgi_piece *piece) {
+    cvgi_piece *last = connection->pieces == NULL ? NULL : connection->last_piece;
+    if (last != NULL && (size_t)(last->end - last->bytes) - last->length >= piece->length) {
+        memcpy(last->bytes + last->length, piece->bytes, piece->length);
+        last->length += piece->length;
+        cvgi_ring_give_back(net, piece);
+        return;
+    }
+    append_piece(connection, piece);
+    cvgi_pieces_note_hoard(net->ring, connection);
 }
 
 static cvgi_piece *remove_first(cvgi_connection *connection) {
     cvgi_piece *piece = connection->pieces;
     connection->pieces = piece->next;
+    if (piece->held == 0) connection->buffers -= 1;
+    connection->copied -= piece->held;
     return piece;
 }
 
 void cvgi_pieces_drop(cvg_net *net, cvgi_connection *connection) {
-    while (connection->pieces != NULL) cvgi_ring_give_back(net, remove_first(connection));
-}
-
-static size_t discard(cvg_net *net, cvgi_connection *connection) {
-    size_t total = 0;
-    for (const cvgi_piece *piece = connection->pieces; piece != NULL; piece = piece->next) {
+    cvgi_list_remove(&connection->in_hoards);
+    while (connection->pieces != NULL) {
+        cvgi_piece *piece = remove_first(connection);
         cvgi_count_received(net, piece->length);
-        total += piece->length;
+        cvgi_ring_give_back(net, piece);
     }
-    cvgi_pieces_drop(net, connection);
-    return total;
 }
 
 /* Moves bytes of the first piece behind the tail. */
@@ -70,7 +90,7 @@ static bool deliver(cvg_net *net, cvgi_connection *connection, cvg_net_event *ev
             append(net, connection, piece->length);
             return false;
         }
-        if (tail->length > CVGI_TAIL_COPIED_MAX) {
+        if (tail->length > CVGI_TAIL_COPIED_MAX || piece->held > 0) {
             if (!append(net, connection, missing)) return false;
             *event = cvgi_lend(connection, cvgi_tail_bytes(tail), tail->length);
             return true;
@@ -92,10 +112,7 @@ static bool deliver(cvg_net *net, cvgi_connection *connection, cvg_net_event *ev
 
 bool cvgi_pieces_receive(cvg_net *net, cvgi_connection *connection, cvg_net_event *event, size_t *work) {
     bool made = false;
-    if (connection->discarding)
-        *work += discard(net, connection);
-    else if (connection->pieces != NULL)
-        made = deliver(net, connection, event, work);
+    if (connection->pieces != NULL) made = deliver(net, connection, event, work);
     if (connection->state != CVGI_OPEN) return false;
     connection->readable = connection->pieces != NULL || connection->ended;
     if (connection->pieces != NULL) return made;
@@ -107,40 +124,48 @@ bool cvgi_pieces_receive(cvg_net *net, cvgi_connection *connection, cvg_net_even
 }
 
 static cvgi_piece *copy(cvgi_unfinished *pool, const cvgi_piece *piece) {
-    size_t bytes = sizeof *piece + CVGI_TAIL_COPIED_MAX + piece->length;
+    size_t bytes = sizeof *piece + piece->length;
     if (pool->bytes + bytes > pool->max) return NULL;
     cvgi_piece *copied = malloc(bytes);
     if (copied == NULL) return NULL;
-    *copied = (cvgi_piece){.length = piece->length, .held = (uint32_t)bytes};
-    copied->bytes = (uint8_t *)(copied + 1) + CVGI_TAIL_COPIED_MAX;
+    *copied = (cvgi_piece){.bytes = (uint8_t *)(copied + 1), .length = piece->length, .held = (uint32_t)bytes};
+    copied->end = copied->bytes + piece->length;
     memcpy(copied->bytes, piece->bytes, piece->length);
     pool->bytes += bytes;
     if (pool->bytes > pool->peak) pool->peak = pool->bytes;
     return copied;
 }
 
-static void copy_all(cvg_net *net, cvgi_connection *connection) {
+static void copy_hoard(cvg_net *net, cvgi_connection *connection) {
     cvgi_piece *piece = connection->pieces;
-    connection->pieces = NULL;
+    uint32_t due = buffers_due(connection), seen = 0;
     bool failed = false;
+    connection->pieces = NULL;
+    connection->buffers = 0;
+    connection->copied = 0;
     while (piece != NULL) {
         cvgi_piece *next = piece->next, *kept = piece;
-        if (piece->held == 0) {
-            kept = failed ? NULL : copy(&net->unfinished, piece);
-            cvgi_ring_give_back(net, piece);
+        if (piece->held == 0 && ++seen > due && !failed) {
+            cvgi_piece *copied = copy(&net->unfinished, piece);
+            failed = copied == NULL;
+            if (!failed) {
+                cvgi_ring_give_back(net, piece);
+                kept = copied;
+            }
         }
-        if (kept == NULL)
-            failed = true;
-        else
-            cvgi_pieces_add(connection, kept);
+        append_piece(connection, kept);
         piece = next;
     }
-    if (failed) cvgi_end_receiving(net, connection, ENOBUFS);
+    if (failed && due == 0) cvgi_end_receiving(net, connection, ENOBUFS);
 }
 
-void cvgi_pieces_copy_paused(cvg_net *net) {
-    for (uint32_t slot = 0; slot < net->table.count; slot++) {
-        cvgi_connection *connection = net->table.slots[slot];
-        if (connection->pieces != NULL && !connection->reading && !connection->discarding) copy_all(net, connection);
+void cvgi_pieces_copy_hoards(cvg_net *net) {
+    cvgi_link hoards;
+    cvgi_list_init(&hoards);
+    cvgi_list_prepend_all(&hoards, &net->ring->hoards);
+    while (!cvgi_list_empty(&hoards)) {
+        cvgi_connection *connection = CVGI_LINKED_IN(hoards.next, cvgi_connection, in_hoards);
+        cvgi_list_remove(&connection->in_hoards);
+        if (connection->buffers > buffers_due(connection)) copy_hoard(net, connection);
     }
 }

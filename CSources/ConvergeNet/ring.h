@@ -1,8 +1,9 @@
 /*
  * ring - the io_uring backend: what its files share.
  *
- *   ring.c      requests and completions (it and sends.c know liburing, nobody else)
- *   pieces.c    what was received, to events            sends.c    what is queued, to the sockets
+ *   ring.c           the ring, its pool of buffers, and waiting     ring_requests.c  requests of connections
+ *   ring_accept.c    accepting                                     pieces.c         what was received, to events
+ *   sends.c          what is queued, to the sockets
  *
  * A piece is what one completion received, in order behind the connection's others, until it is delivered:
  *
@@ -17,8 +18,9 @@
 typedef struct cvgi_piece {
     struct cvgi_piece *next;
     uint8_t *bytes; /* what is not delivered of it */
+    uint8_t *end;   /* of its memory */
     uint32_t length;
-    uint32_t held; /* bytes counted as unfinished: a copy in memory of its own. 0: a buffer */
+    uint32_t held; /* bytes counted as unfinished: a copy in memory of its own, without headroom. 0: a buffer */
     bool taken;    /* the kernel has filled it, and it has not been given back */
 } cvgi_piece;
 
@@ -32,6 +34,7 @@ typedef struct cvgi_ring {
     cvgi_piece *lent;
     cvgi_link attention; /* their requests are to be brought in line with their state */
     cvgi_link starved;   /* there was no buffer for them, the longest waiting first */
+    cvgi_link hoards;    /* they may have more buffers than is due to them */
     int *sockets;        /* accepted, not yet connections */
     uint32_t socket_count, socket_capacity;
     int accept_error[CVGI_LISTENERS_MAX];
@@ -39,18 +42,43 @@ typedef struct cvgi_ring {
     uint32_t accepting, accept_cancelled; /* bit: listener */
 } cvgi_ring;
 
-/* ring.c: a buffer to the kernel again, or a copy's memory freed. */
+struct io_uring_cqe;
+
+/* Not received from. */
+static inline bool cvgi_paused(const cvgi_connection *connection) {
+    return !connection->reading && !connection->discarding;
+}
+
+/* ring.c: a buffer that the kernel has filled; a buffer to the kernel again, or a copy's memory freed. */
+cvgi_piece *cvgi_ring_taken(cvgi_ring *ring, uint32_t buffer, uint32_t bytes);
 void cvgi_ring_give_back(cvg_net *net, cvgi_piece *piece);
+
+/* ring_requests.c */
+void cvgi_ring_attend(cvg_net *net, cvgi_connection *connection);
+int cvgi_ring_watch(cvg_net *net, cvgi_connection *connection);
+void cvgi_ring_forget(cvg_net *net, cvgi_connection *connection);
+void cvgi_ring_settle_connections(cvg_net *net); /* makes requests */
+void cvgi_ring_note_connection(cvg_net *net, const struct io_uring_cqe *cqe);
+
+/* ring_accept.c */
+int cvgi_ring_watch_listener(cvg_net *net, uint32_t index);
+void cvgi_ring_forget_listeners(cvg_net *net, uint32_t from);
+void cvgi_ring_settle_listeners(cvg_net *net); /* makes requests */
+void cvgi_ring_note_accept(cvg_net *net, const struct io_uring_cqe *cqe);
+int cvgi_ring_accept(cvg_net *net, uint32_t index, cvgi_address *peer);
+void cvgi_ring_close_sockets(cvgi_ring *ring);
 
 /* sends.c: sends what is queued to the connections of the list, and empties it. */
 void cvgi_sends_transmit(cvg_net *net, cvgi_link *turn);
 void cvgi_sends_stop(cvgi_ring *ring);
 
 /* pieces.c */
-void cvgi_pieces_add(cvgi_connection *connection, cvgi_piece *piece);
-void cvgi_pieces_drop(cvg_net *net, cvgi_connection *connection);
+void cvgi_pieces_add(cvg_net *net, cvgi_connection *connection, cvgi_piece *piece);
+void cvgi_pieces_drop(cvg_net *net, cvgi_connection *connection); /* counted as received */
 bool cvgi_pieces_receive(cvg_net *net, cvgi_connection *connection, cvg_net_event *event, size_t *work);
-/* Copies what paused connections hold, so that their buffers serve others. */
-void cvgi_pieces_copy_paused(cvg_net *net);
+/* Remembers who has more buffers than is due: one, or none while it is paused. */
+void cvgi_pieces_note_hoard(cvgi_ring *ring, cvgi_connection *connection);
+/* Copies what they have more, so that the buffers serve others. */
+void cvgi_pieces_copy_hoards(cvg_net *net);
 
 #endif

@@ -155,20 +155,26 @@ static size_t tell(cvg_net *net, cvg_net_event *events, size_t count, size_t cap
     return count;
 }
 
+static uint64_t unfinished_of(const cvgi_connection *connection) {
+    const cvgi_tail_buffer *buffer = connection->tail.buffer;
+    return connection->copied + (buffer != NULL ? buffer->capacity : 0);
+}
+
 /* A quarter of the budget of unfinished messages is kept free for whoever comes next: who holds most of it pays, so
  * that a few who begin large messages and never end them cannot close everyone else. No bytes are lent here. */
 static void relieve(cvg_net *net) {
     const uint64_t comfortable = net->unfinished.max - net->unfinished.max / 4;
     while (net->unfinished.bytes > comfortable) {
-        uint32_t largest = 0;
+        uint64_t largest = 0;
         for (uint32_t slot = 0; slot < net->table.count; slot++) {
-            const cvgi_tail_buffer *buffer = net->table.slots[slot]->tail.buffer;
-            if (buffer != NULL && buffer->capacity > largest) largest = buffer->capacity;
+            uint64_t held = unfinished_of(net->table.slots[slot]);
+            if (held > largest) largest = held;
         }
-        if (largest == 0) return; /* what is left are copies for paused connections, which end by themselves */
+        if (largest == 0) return;
         for (uint32_t slot = 0; slot < net->table.count && net->unfinished.bytes > comfortable; slot++) {
             cvgi_connection *connection = net->table.slots[slot];
-            if (connection->tail.buffer == NULL || connection->tail.buffer->capacity < largest - largest / 2) continue;
+            uint64_t held = unfinished_of(connection);
+            if (held == 0 || held < largest - largest / 2) continue;
             cvgi_end_receiving(net, connection, ENOBUFS);
             cvgi_unfinished_reclaim(&net->unfinished);
         }
