@@ -52,7 +52,7 @@ let package = Package(
         .testTarget(name: "ConvergeTransportTests", dependencies: ["ConvergeTransport"]),
         .testTarget(name: "ConvergeServerTests", dependencies: ["ConvergeServer", "ConvergeTestSupport"]),
         .testTarget(name: "ConvergeClientTests", dependencies: ["ConvergeClient", "ConvergeTestSupport"]),
-        .testTarget(name: "ConvergeCLITests", dependencies: ["ConvergeTestSupport"]),
+        .testTarget(name: "ConvergeCLITests", dependencies: ["ConvergeTestSupport", "converge-bench"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

@@ -47,6 +47,7 @@ struct Arguments {
         {
             try Self.take(String(cString: text), for: server, named: "CONVERGEDB_SERVER", into: &options)
         }
+        options.given = Set(flags.map(\.option.name))
         for flag in flags { try Self.take(flag.text, for: flag.option, named: flag.option.name, into: &options) }
     }
 
@@ -77,7 +78,7 @@ enum Usage {
         \(table(OptionDefinition.all.map { ($0.value.isEmpty ? $0.name : "\($0.name) \($0.value)", $0.help) }))
 
         The report goes to standard output, progress and errors to standard error. Exit codes: 0 ok, 1 refused by the
-        server, 2 usage, 3 cannot connect or the connection broke, 5 time-out, 7 a reader missed something.
+        server, 2 usage, 3 cannot connect or the connection broke, 5 time-out, 7 a check failed.
         """
     }
 

@@ -7,7 +7,7 @@ enum ExitCode: Int32 {
     /// No connection, or it broke.
     case cannotConnect = 3
     case timedOut = 5
-    /// A reader missed something: the numbers would be worth nothing.
+    /// A reader missed something, or an answer was wrong: the numbers would be worth nothing.
     case checkFailed = 7
 }
 

@@ -6,7 +6,7 @@ struct Workload {
     let defaults: Options
     let run: (Options) throws -> Report
 
-    static var all: [Workload] { [.assert, .fanout] }
+    static var all: [Workload] { [.assert, .patch, .query, .fanout, .bootstrap, .hot, .latency, .mixed] }
 
     static func named(_ name: String?) throws -> Workload {
         let names = all.map(\.name).joined(separator: ", ")

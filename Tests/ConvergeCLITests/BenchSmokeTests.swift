@@ -1,6 +1,6 @@
+import ConvergeJSON
 import ConvergeTestSupport
 import ConvergeWire
-import Glibc
 import Testing
 
 /// converge-bench as a user runs it, in a tiny configuration: that it works, says what it promises, and fails when a run
@@ -8,7 +8,8 @@ import Testing
 @Suite struct BenchSmokeTests {
     private static let keys = [
         "workload", "ops", "seconds", "ops_per_s", "server_cpu_us_per_op", "server_cpu_us_per_delivery",
-        "client_cpu_us_per_op", "p50_us", "p99_us", "bytes_in", "bytes_out", "mean_send_bytes",
+        "client_cpu_us_per_op", "client_cpu_cores", "p50_us", "p99_us", "p999_us", "bytes_in", "bytes_out",
+        "mean_send_bytes",
     ]
 
     @Test func assertAgainstAServerOfItsOwn() throws {
@@ -46,140 +47,83 @@ import Testing
         }
     }
 
-    @Test func aWrongCommandLine() throws {
-        for arguments in [["zigzag"], [], ["assert", "--rows", "3"], ["assert", "--entities", "0"]] {
-            let ended = try run(arguments)
-            #expect(ended.status == 2)
-            #expect(ended.output.isEmpty && ended.errors.hasPrefix("converge-bench: "), "\(ended.errors)")
+    @Test func aFieldOfEachRow() throws {
+        let document = try report("patch", "--connections", "2", "--batch", "7", "--keys", "zipf")
+        // Whole batches.
+        #expect(document["ops"]?.integer() == 2_002)
+        #expect(document["keys"]?.string == "zipf")
+        // 8 bytes of data behind 48 and an opcode each: less than whole rows would be.
+        #expect((document["bytes_in"]?.integer() ?? .max) < 2_002 * 70)
+    }
+
+    @Test func queriesOneBehindTheOther() throws {
+        let document = try report("query", "--connections", "3", "--pipeline", "16", "--row-bytes", "21")
+        #expect(document["ops"]?.integer() == 2_000)
+        #expect(document["bytes_out"]?.integer() == 2_000 * (12 + 28 + 21))
+        #expect(document["p50_us"] == .null)
+    }
+
+    @Test func queriesOneAtATimeBesideAPingPong() throws {
+        let document = try report("query", "--pipeline", "1", "--ping")
+        #expect(document["ops"]?.integer() == 2_000)
+        for key in ["p50_us", "p99_us", "p999_us", "ping_p50_us", "ping_p99_us", "ping_ratio"] {
+            #expect((document[key]?.double ?? 0) > 0, "no \(key)")
         }
     }
 
-    @Test func nothingListens() throws {
-        let server = try TestServer()
-        try server.stop()
-        let ended = try run(["assert", "--server", "127.0.0.1:\(server.port)"])
-        #expect(ended.status == 3)
-        #expect(ended.errors.contains("nothing listens on 127.0.0.1:\(server.port)"), "\(ended.errors)")
+    @Test(arguments: [["--readers", "3"], ["--readers", "5", "--together"]]) func bootstrapReachesEveryReader(
+        _ flags: [String]
+    ) throws {
+        let readers = flags[1] == "3" ? 3 : 5
+        let document = try report(["bootstrap"] + flags, length: [])
+        #expect(document["deliveries"]?.integer() == 300 * readers)
+        #expect(document["together"]?.string == (readers == 5 ? "yes" : "no"))
     }
 
-    @Test func aRefusalFailsTheRun() throws {
-        let server = try TestServer()
-        let holder = try RawClient(server)
-        try holder.connect(source: 0)
-        let ended = try run([
-            "assert", "--server", "127.0.0.1:\(server.port)", "--operations", "10", "--entities", "10",
-        ])
-        #expect(ended.status == 1)
-        #expect(ended.output.isEmpty && ended.errors.contains("source 0 is held"), "\(ended.errors)")
+    @Test func hotEntitiesAreMerged() throws {
+        let document = try report(["hot"], length: ["--operations", "20000"], entities: [])
+        let share = document["notifications_per_entity_and_window"]?.double ?? 0
+        #expect(share > 0 && share <= 1)
+        #expect(document["entities"]?.integer() == 100)
+        // Thousands of writes were merged.
+        #expect((document["deliveries"]?.integer() ?? .max) < 20_000)
     }
 
-    @Test func aServerThatEndsFailsTheRun() throws {
-        let server = try TestServer()
-        let watcher = try RawClient(server)
-        try watcher.connect(flags: .readOnly)
-        let bench = try Child("converge-bench", ["assert", "--server", "127.0.0.1:\(server.port)", "--seconds", "600"])
-        // Writes are under way: then it stops.
-        while try watcher.request(Admin(json: Array(#"{"command":"stats"}"#.utf8)), AdminReply.self).hasNoWrites {}
-        try server.stop()
-        let ended = bench.wait()
-        #expect(ended.status == 3)
-        #expect(ended.output.isEmpty && ended.errors.hasPrefix("converge-bench: "), "\(ended.errors)")
+    @Test(arguments: ["0", "20"]) func latencyAtARate(_ window: String) throws {
+        let document = try report(
+            ["latency", "--rate", "1000", "--window-ms", window], length: ["--operations", "300"], window: window)
+        #expect(document["ops"]?.integer() == 300)
+        #expect(document["deliveries"]?.integer() == 300)
+        #expect(document["window_ms"]?.integer() == Int(window))
+        let p50 = document["p50_us"]?.double ?? 0
+        let p99 = document["p99_us"]?.double ?? 0
+        #expect(p50 > 0 && p99 >= p50)
+    }
+
+    @Test func mixedEndsWithEqualMirrors() throws {
+        let document = try report("mixed", "--connections", "3", "--subscribers", "2", "--rate", "0")
+        #expect(document["ops"]?.integer() == 2_000)
+        #expect((document["deliveries"]?.integer() ?? 0) > 0)
+        #expect(document["keys"]?.string == "zipf")
+    }
+
+    /// A run against a server of its own, with all that it must say.
+    private func report(_ words: String...) throws -> JSONValue { try report(words) }
+
+    private func report(
+        _ words: [String], length: [String] = ["--operations", "2000"], entities: [String] = ["--entities", "300"],
+        window: String = "20"
+    ) throws -> JSONValue {
+        let server = try ServerProcess("--window-ms", window)
+        let ended = try run(
+            words + ["--server", server.address, "--server-pid", "\(server.pid)", "--json"] + length + entities)
+        #expect(ended.status == 0, "\(ended.errors)")
+        for key in Self.keys { #expect(ended.output.contains("\"\(key)\":"), "no \(key) in \(ended.output)") }
+        #expect(!ended.output.contains("\"server_cpu_us_per_op\":null"))
+        return try JSONValue(parsing: Array(ended.output.utf8))
     }
 
     private func run(_ arguments: String...) throws -> Ended { try run(arguments) }
 
     private func run(_ arguments: [String]) throws -> Ended { try Child("converge-bench", arguments).wait() }
-}
-
-extension AdminReply {
-    fileprivate var hasNoWrites: Bool { String(decoding: json, as: UTF8.self).contains("\"applied\":0,") }
-}
-
-private struct Ended {
-    /// Exit code; -1: ended by a signal.
-    let status: Int32
-    let output: String
-    let errors: String
-}
-
-/// A program of this package, from the folder in CONVERGE_BIN_DIR. What it says goes to files: a pipe's end may be
-/// inherited by a child of another test, and then does not end with this one.
-private final class Child {
-    let pid: pid_t
-    private let output = Child.file()
-    private let errors = Child.file()
-    private var isWaitedFor = false
-
-    /// - Parameter errorsTo: descriptor for its stderr instead of a file.
-    init(_ program: String, _ arguments: [String], errorsTo: Int32? = nil) throws {
-        guard let folder = getenv("CONVERGE_BIN_DIR").map({ String(cString: $0) }) else {
-            throw ClientFailure("set CONVERGE_BIN_DIR to the folder with the built programs, or run make test-swift")
-        }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, errorsTo ?? errors, 2)
-        var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
-        var environment: [UnsafeMutablePointer<CChar>?] = [strdup("LC_ALL=C.UTF-8"), nil]
-        var child: pid_t = 0
-        let failure = posix_spawn(&child, "\(folder)/\(program)", &actions, nil, &words, &environment)
-        posix_spawn_file_actions_destroy(&actions)
-        for word in words + environment { free(word) }
-        guard failure == 0 else { throw ClientFailure("cannot start \(folder)/\(program): errno \(failure)") }
-        pid = child
-    }
-
-    deinit {
-        if !isWaitedFor {
-            kill(pid, SIGKILL)
-            _ = wait()
-        }
-        close(output)
-        close(errors)
-    }
-
-    func wait() -> Ended {
-        var status: Int32 = 0
-        waitpid(pid, &status, 0)
-        isWaitedFor = true
-        return Ended(
-            status: status & 0x7F == 0 ? status >> 8 & 0xFF : -1, output: Child.text(output),
-            errors: Child.text(errors))
-    }
-
-    /// A file without a name.
-    private static func file() -> Int32 {
-        var path = Array("/tmp/converge-test-XXXXXX".utf8CString)
-        let descriptor = mkstemp(&path)
-        unlink(path)
-        return descriptor
-    }
-
-    private static func text(_ file: Int32) -> String {
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
-        let count = pread(file, &bytes, bytes.count, 0)
-        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
-    }
-}
-
-/// A convergedb on a free port.
-private final class ServerProcess {
-    let address: String
-    private let child: Child
-
-    var pid: pid_t { child.pid }
-
-    init() throws {
-        var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0 else { throw ClientFailure("no pipe: errno \(errno)") }
-        defer { close(ends[0]) }
-        child = try Child("convergedb", ["serve", "--memory", "--listen", "127.0.0.1:0"], errorsTo: ends[1])
-        close(ends[1])
-        var line: [UInt8] = []
-        var byte: UInt8 = 0
-        while read(ends[0], &byte, 1) == 1, byte != UInt8(ascii: "\n") { line.append(byte) }
-        let text = String(decoding: line, as: UTF8.self)
-        guard text.hasPrefix("ready on ") else { throw ClientFailure("convergedb did not start: \(text)") }
-        address = String(text.dropFirst("ready on ".count))
-    }
 }

@@ -8,8 +8,7 @@ struct Measurement {
     var bytesIn = 0
     var bytesOut = 0
     /// Latency; nil where the workload has none.
-    var p50: Double?
-    var p99: Double?
+    var latency: Histogram?
     var before: ServerStatistics
     var after: ServerStatistics
 
@@ -28,9 +27,12 @@ struct Measurement {
             "server_cpu_us_per_delivery", "server CPU us a delivery",
             reading.serverCPU.flatMap { cpu in deliveries.map { cpu * 1e6 / Double(max(1, $0)) } }, digits: 4)
         report.add("client_cpu_us_per_op", "client CPU us an operation", reading.clientCPU * each, digits: 4)
+        report.add("client_cpu_cores", "client CPU cores used", reading.clientCPU / seconds, digits: 2)
         report.add("server_cpu_cores", "server CPU cores used", reading.serverCPU.map { $0 / seconds }, digits: 2)
-        report.add("p50_us", "latency p50 us", p50, digits: 1)
-        report.add("p99_us", "latency p99 us", p99, digits: 1)
+        report.add("p50_us", "latency p50 us", latency?.microseconds(0.5), digits: 1)
+        report.add("p99_us", "latency p99 us", latency?.microseconds(0.99), digits: 1)
+        report.add("p999_us", "latency p99.9 us", latency?.microseconds(0.999), digits: 1)
+        report.add("max_us", "latency most us", latency?.microseconds(1), digits: 1)
         report.add("bytes_in", "bytes to the server", bytesIn)
         report.add("bytes_out", "bytes from the server", bytesOut)
         report.add("mean_receive_bytes", "bytes a receive", receives > 0 ? bytesIn / receives : nil)
@@ -47,6 +49,7 @@ struct Measurement {
             deliveries.map { _ in after.movedToCatchUp - before.movedToCatchUp })
         report.add("window_ms", "window ms", after.windowMilliseconds)
         report.add("server", "server", "\(options.host):\(options.port)")
+        report.add("net", "server's sockets", after.backend)
         report.add("connections", "connections that write", options.connections)
         report.add("subscribers", "subscribers", deliveries.map { _ in options.subscribers })
         report.add("buffer", "buffer of a subscriber", deliveries.map { _ in options.buffer })
@@ -55,7 +58,7 @@ struct Measurement {
         report.add("batch", "writes in a BATCH, 0: none", options.batch)
         report.add("rate", "rate, 0: as fast as possible", options.rate)
         report.add("durability", "durability", "\(options.durability)")
-        report.add("keys", "keys", "uniform")
+        report.add("keys", "keys", options.keys.rawValue)
         report.add("seed", "seed", Int(truncatingIfNeeded: options.seed))
         return report
     }

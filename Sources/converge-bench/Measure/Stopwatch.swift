@@ -7,6 +7,13 @@ struct Stopwatch {
         let clientCPU: Double
         /// Nil: the server's process is not known.
         let serverCPU: Double?
+
+        /// Both stretches together.
+        static func + (first: Reading, second: Reading) -> Reading {
+            Reading(
+                seconds: first.seconds + second.seconds, clientCPU: first.clientCPU + second.clientCPU,
+                serverCPU: first.serverCPU.flatMap { cpu in second.serverCPU.map { cpu + $0 } })
+        }
     }
 
     private let server: ProcessClock?
@@ -22,8 +29,16 @@ struct Stopwatch {
         serverStart = server?.seconds
     }
 
-    func read() -> Reading {
+    /// - Throws: `usage`: the process that was given has ended, or did nothing.
+    func read() throws -> Reading {
         let serverNow = server?.seconds
+        if let serverStart {
+            guard let serverNow, serverNow > serverStart else {
+                throw BenchFailure(
+                    .usage,
+                    "the process given with --server-pid used no CPU time during the run: it is not the server's")
+            }
+        }
         return Reading(
             seconds: Double(Transport.now() - start) / 1e6,
             clientCPU: (ProcessClock.own.seconds ?? 0) - clientStart,

@@ -6,15 +6,25 @@ struct ReaderCounts {
     var notifications = 0
     /// An older state after a newer one.
     var backward = 0
+    /// The same state twice, and no snapshot.
+    var repeated = 0
     var bytesIn = 0
     var bytesOut = 0
     var receives = 0
+
+    static func - (after: ReaderCounts, before: ReaderCounts) -> ReaderCounts {
+        ReaderCounts(
+            notifications: after.notifications - before.notifications, backward: after.backward - before.backward,
+            repeated: after.repeated - before.repeated, bytesIn: after.bytesIn - before.bytesIn,
+            bytesOut: after.bytesOut - before.bytesOut, receives: after.receives - before.receives)
+    }
 }
 
 /// The subscribers' connections, and what is counted of what they receive.
 struct ReaderLoop: ~Copyable {
     private static let answerMicroseconds: Int64 = 30_000_000
     private static let completeMicroseconds: Int64 = 10_000_000
+    private static let versionBytesMax = 8 << 30
 
     private let options: Options
     private let kind: UInt16
@@ -23,28 +33,73 @@ struct ReaderLoop: ~Copyable {
     /// Subscriber number by connection slot.
     private var numbers: [Int] = []
     private var versions: RowVersions
+    private let flags: SubscribeFlags
     private var subscribed = 0
+    /// Bootstraps that have come to their end, and the notifications that the server says were in them.
+    private var bootstrapped = 0
+    private var announced = 0
     private var acknowledged = 0
     private var question: Exchange.Question?
     private var deadline: Int64 = 0
 
-    private init(_ options: Options, kind: UInt16, _ transport: consuming Transport) {
+    /// Connects nobody yet.
+    init(_ options: Options, kind: UInt16, subscribers: Int, _ flags: SubscribeFlags = []) throws {
+        let bytes = subscribers.multipliedReportingOverflow(by: options.entities * 4)
+        guard !bytes.overflow, bytes.partialValue <= Self.versionBytesMax else {
+            throw BenchFailure(
+                .usage,
+                "what \(subscribers) subscribers know of \(options.entities) entities takes more than 8 GiB here: "
+                    + "give fewer of them")
+        }
+        let transport = try Transport(TransportOptions(receiveBuffers: 64))
         self.options = options
         self.kind = kind
+        self.flags = flags
         self.transport = transport
-        versions = RowVersions(subscribers: options.subscribers, entities: options.entities)
+        versions = RowVersions(subscribers: subscribers, entities: options.entities)
     }
 
     /// Connects and subscribes, without a bootstrap: what counts is what changes from here on.
     static func subscribed(_ options: Options, kind: UInt16) throws -> ReaderLoop {
-        var loop = ReaderLoop(options, kind: kind, try Transport(TransportOptions(receiveBuffers: 64)))
+        var loop = try ReaderLoop(options, kind: kind, subscribers: options.subscribers)
         for number in 0..<options.subscribers { try loop.subscribe(number) }
-        while loop.subscribed < options.subscribers {
-            guard try loop.poll(timeoutMicroseconds: answerMicroseconds) > 0 else {
-                throw BenchFailure(.timedOut, "the server has not answered a subscriber for 30 seconds")
-            }
-        }
+        while loop.subscribed < options.subscribers { try loop.awaitEvents() }
         return loop
+    }
+
+    /// Subscribes as these readers, and waits until each has its bootstrap.
+    mutating func bootstrap(_ readers: Range<Int>) throws {
+        let expected = bootstrapped + readers.count
+        let before = versions.notifications
+        announced = 0
+        for number in readers { try subscribe(number) }
+        while bootstrapped < expected { try awaitEvents() }
+        guard versions.notifications - before == announced else {
+            throw BenchFailure(
+                .checkFailed, "the server says it sent \(announced) states, but \(versions.notifications - before) came"
+            )
+        }
+    }
+
+    /// - Throws: `checkFailed`: a reader lacks something.
+    func requireComplete(_ latest: [UInt32]) throws {
+        let missing = versions.missing(latest)
+        guard missing.rows == 0 else {
+            throw BenchFailure(.checkFailed, "\(missing.subscribers) readers lack \(missing.rows) rows in all")
+        }
+    }
+
+    /// The connections end, and what they were told is forgotten; the counts stay.
+    mutating func forget() {
+        for connection in connections { transport.close(connection, lingerMicroseconds: 0) }
+        connections.removeAll()
+        versions.forget()
+    }
+
+    private mutating func awaitEvents() throws {
+        guard try poll(timeoutMicroseconds: Self.answerMicroseconds) > 0 else {
+            throw BenchFailure(.timedOut, "the server has sent a subscriber nothing for 30 seconds")
+        }
     }
 
     private mutating func subscribe(_ number: Int) throws {
@@ -53,7 +108,8 @@ struct ReaderLoop: ~Copyable {
         while numbers.count <= connection.slot { numbers.append(0) }
         numbers[connection.slot] = number
         try transport.send(Connect.bench(.readOnly), stream: 1, to: connection)
-        try transport.send(Subscribe(kind: kind, buffer: UInt32(options.buffer)), stream: 2, to: connection)
+        try transport.send(
+            Subscribe(kind: kind, flags: flags, buffer: UInt32(options.buffer)), stream: 2, to: connection)
     }
 
     var waker: Waker { transport.waker }
@@ -103,11 +159,11 @@ struct ReaderLoop: ~Copyable {
         return nil
     }
 
-    private var counts: ReaderCounts {
+    var counts: ReaderCounts {
         let statistics = transport.statistics
         return ReaderCounts(
-            notifications: versions.notifications, backward: versions.backward, bytesIn: statistics.bytesIn,
-            bytesOut: statistics.bytesOut, receives: statistics.receives)
+            notifications: versions.notifications, backward: versions.backward, repeated: versions.repeated,
+            bytesIn: statistics.bytesIn, bytesOut: statistics.bytesOut, receives: statistics.receives)
     }
 
     private mutating func poll(timeoutMicroseconds: Int64) throws -> Int {
@@ -118,8 +174,8 @@ struct ReaderLoop: ~Copyable {
             case .received:
                 let taken = try receive(event.bytes, subscriber: numbers[event.connection.slot])
                 transport.consume(index, used: taken.used, need: taken.need)
-            case .closed:
-                throw BenchFailure(closed: event.error, options, wasConnected: subscribed == connections.count)
+            case .closed where connections.contains(event.connection):
+                throw BenchFailure(closed: event.error, options, wasConnected: subscribed > 0)
             case .ended: transport.closeEnded(event)
             default: break
             }
@@ -138,7 +194,7 @@ struct ReaderLoop: ~Copyable {
             case .frame(let header):
                 let start = offset + FrameHeader.bytes
                 offset = start + header.payloadBytes
-                try take(header, bytes.bytes.extracting(start..<offset))
+                try take(header, bytes.bytes.extracting(start..<offset), subscriber: subscriber)
             case .incomplete(let need): return (offset, need)
             case .refused(let error): throw BenchFailure(.cannotConnect, "the server sent a broken frame: \(error)")
             }
@@ -146,11 +202,15 @@ struct ReaderLoop: ~Copyable {
     }
 
     /// Everything but STATE.
-    private mutating func take(_ header: FrameHeader, _ payload: RawSpan) throws {
+    private mutating func take(_ header: FrameHeader, _ payload: RawSpan, subscriber: Int) throws {
         if let failure = try BenchFailure(unasked: header, payload) { throw failure }
         switch header.opcode {
         case .subscribed: subscribed += 1
         case .heartbeatAck: acknowledged += 1
+        case .deleted: versions.takeDeleted(payload, subscriber: subscriber)
+        case .bootstrapEnd:
+            bootstrapped += 1
+            announced += Int(try BootstrapEnd(payload: payload).count)
         default: break
         }
     }

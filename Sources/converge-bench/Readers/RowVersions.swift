@@ -1,13 +1,18 @@
-/// The last version that each subscriber was told of each entity; 0: nothing yet. One flat table, a stretch of it for
-/// each subscriber: what one receive touches stays in the cache.
+/// The last version that each subscriber was told of each entity; 0: nothing yet; with the highest bit: it was deleted. One
+/// flat table, a stretch of it for each subscriber: what one receive touches stays in the cache.
 struct RowVersions: ~Copyable {
     /// Where the fields of a STATE frame lie, from its first byte.
     private enum StateFrame {
         static let opcode = 4
+        static let type = 16
         static let id = 20
         static let version = 52
         static let head = 84
+        /// `type` of a STATE that comes from a bootstrap or catch-up.
+        static let snapshot: UInt8 = 3
     }
+
+    private static let deleted: UInt32 = 1 << 31
 
     let entities: Int
     private let versions: UnsafeMutablePointer<UInt32>
@@ -16,6 +21,8 @@ struct RowVersions: ~Copyable {
     private(set) var notifications = 0
     /// An older state after a newer one.
     private(set) var backward = 0
+    /// The same state again, and no snapshot.
+    private(set) var repeated = 0
 
     init(subscribers: Int, entities: Int) {
         self.entities = entities
@@ -44,7 +51,14 @@ struct RowVersions: ~Copyable {
                     .littleEndian)
             if key < limit {
                 let slot = row + Int(key)
-                if version < slot.pointee { backward += 1 }
+                let before = slot.pointee & ~Self.deleted
+                if version <= before {
+                    if version < before {
+                        backward += 1
+                    } else if frame.load(fromByteOffset: StateFrame.type, as: UInt8.self) != StateFrame.snapshot {
+                        repeated += 1
+                    }
+                }
                 slot.pointee = version
             }
             notifications += 1
@@ -53,13 +67,33 @@ struct RowVersions: ~Copyable {
         return offset
     }
 
+    /// Counts a DELETED frame's payload.
+    mutating func takeDeleted(_ payload: RawSpan, subscriber: Int) {
+        guard payload.byteCount >= 48 else { return }
+        let key = payload.unsafeLoadUnaligned(fromByteOffset: 8, as: UInt64.self).littleEndian
+        let version = payload.unsafeLoadUnaligned(fromByteOffset: 40, as: UInt64.self).littleEndian
+        notifications += 1
+        guard key < UInt64(entities) else { return }
+        let slot = versions + subscriber * entities + Int(key)
+        let deletion = UInt32(truncatingIfNeeded: version) & ~Self.deleted
+        if deletion < slot.pointee & ~Self.deleted { backward += 1 }
+        slot.pointee = deletion | Self.deleted
+    }
+
+    /// Forgets what subscribers were told, and counts on.
+    mutating func forget() { versions.update(repeating: 0, count: count) }
+
     /// How many subscribers lack the latest version of some entity, and of how many entities in all.
+    /// - Parameter latest: 0: the entity is not there, which a subscriber knows that was told so, or never of it.
     func missing(_ latest: [UInt32]) -> (subscribers: Int, rows: Int) {
         var subscribers = 0
         var rows = 0
         for start in stride(from: 0, to: count, by: entities) {
             var missed = 0
-            for key in 0..<entities where versions[start + key] != latest[key] { missed += 1 }
+            for key in 0..<entities {
+                let told = versions[start + key]
+                if told & Self.deleted != 0 ? latest[key] != 0 : told != latest[key] { missed += 1 }
+            }
             if missed > 0 { subscribers += 1 }
             rows += missed
         }

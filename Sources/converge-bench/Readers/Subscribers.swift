@@ -1,32 +1,22 @@
 import ConvergeTransport
-import Glibc
 
 /// The subscribers, on a thread of their own, so that what they receive does not hold up those who write.
 final class Subscribers {
     private let exchange = Exchange()
     private let waker: Waker
-    private var thread = pthread_t()
+    private let thread: Thread
 
     /// Connects and subscribes; from here on every change of the kind is received and counted.
     init(_ options: Options, kind: UInt16) throws {
         let running = RunningReaders(try ReaderLoop.subscribed(options, kind: kind), exchange)
         waker = running.loop.waker
-        let failure = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<RunningReaders>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(running).toOpaque())
-        guard failure == 0 else {
-            throw BenchFailure(.cannotConnect, "no thread for subscribers: raise the limit of processes")
-        }
+        thread = try Thread { running.run() }
     }
 
     deinit {
         exchange.put(.end)
         waker.wake()
-        pthread_join(thread, nil)
+        thread.join()
     }
 
     /// - Throws: why a subscriber was disconnected.
@@ -57,8 +47,8 @@ final class Subscribers {
     }
 }
 
-/// What the readers' thread owns.
-private final class RunningReaders {
+/// What the readers' thread owns: nobody else touches it once the thread runs.
+private final class RunningReaders: @unchecked Sendable {
     var loop: ReaderLoop
     private let exchange: Exchange
 

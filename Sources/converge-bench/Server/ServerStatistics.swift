@@ -19,6 +19,8 @@ struct ServerStatistics {
     var receives: Int { number("net", "receives") }
     var movedToCatchUp: Int { number("subscriptions", "moved_to_catch_up") }
 
+    var backend: String { document["net"]?["backend"]?.string ?? "?" }
+
     private func number(_ path: String...) -> Int {
         var value: JSONValue? = document
         for key in path { value = value?[key] }
