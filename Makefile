@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 export LC_ALL := C.UTF-8
 
 # ---- what the machine must have: one apt call when something is missing, silence when nothing is
-PACKAGES := libjemalloc-dev libxxhash-dev libssl-dev liburing-dev libcmocka-dev
+PACKAGES := libjemalloc-dev libxxhash-dev libssl-dev liburing-dev libcmocka-dev libedit-dev
 TEST_PACKAGES := python3
 CHECK_PACKAGES := clang-format
 

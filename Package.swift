@@ -19,6 +19,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("uring")]),
         .systemLibrary(name: "CJemalloc", path: "CSources/CJemalloc"),
         .systemLibrary(name: "CCrypto", path: "CSources/CCrypto"),
+        .systemLibrary(name: "CEditLine", path: "CSources/CEditLine"),
 
         .target(name: "ConvergeSchema"),
         .target(name: "ConvergeWire"),
@@ -33,7 +34,7 @@ let package = Package(
             dependencies: ["ConvergeTransport", "ConvergeSchema", "ConvergeWire", "CCrypto"]),
 
         .executableTarget(name: "convergedb", dependencies: ["ConvergeServer", "CJemalloc"]),
-        .executableTarget(name: "convergectl", dependencies: ["ConvergeClient", "ConvergeJSON"]),
+        .executableTarget(name: "convergectl", dependencies: ["ConvergeClient", "ConvergeJSON", "CEditLine"]),
         .executableTarget(
             name: "converge-bench",
             dependencies: ["ConvergeClient", "ConvergeTransport", "ConvergeWire", "ConvergeSchema", "ConvergeJSON"]),

@@ -54,7 +54,7 @@ struct CommandLineParser {
     }
 
     /// The flags, which must be global or the verb's.
-    func invocation(of verb: Verb, _ words: [String]) throws -> Invocation {
+    func invocation(of verb: Verb, _ words: [String], in shell: ShellContext?) throws -> Invocation {
         for name in flags.keys.sorted() {
             guard !(GlobalOptions.flags + verb.flags).contains(where: { $0.name == name }) else { continue }
             throw CommandFailure(.usage, "\(name) is no flag of '\(verb.name)'; usage: \(verb.usage)")
@@ -69,6 +69,12 @@ struct CommandLineParser {
                 ? "\(verb.words[words.count]) is missing" : "'\(shown(words[verb.words.count]))' is one word too many"
             throw CommandFailure(.usage, "\(problem); usage: \(verb.usage)")
         }
-        return Invocation(verb: verb, words: words, flags: flags, global: try GlobalOptions(flags))
+        let all = flags.merging(shell?.flags ?? [:]) { own, _ in own }
+        let invocation = Invocation(
+            verb: verb, words: words, flags: flags, global: try GlobalOptions(all), shell: shell)
+        if shell != nil, let place = verb.words.firstIndex(of: "FILE"), words[place] == "-" {
+            throw CommandFailure(.usage, "standard input is where the shell's commands come from: name a file, not '-'")
+        }
+        return invocation
     }
 }

@@ -7,6 +7,8 @@ struct Invocation: Sendable {
     let words: [String]
     let flags: [String: String]
     let global: GlobalOptions
+    /// The shell that the line was typed in; nil: a command of its own.
+    let shell: ShellContext?
 
     func has(_ flag: String) -> Bool { flags[flag] != nil }
 
@@ -38,6 +40,15 @@ struct GlobalOptions: Sendable {
     var tokenFile: String?
     var json = false
     var timeout = Duration.seconds(10)
+
+    var address: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+
+    /// Whether a connection made with the others serves these too.
+    func isSameConnection(as other: GlobalOptions) -> Bool {
+        (host, port, source, tokenFile, timeout) == (
+            other.host, other.port, other.source, other.tokenFile, other.timeout
+        )
+    }
 
     init(_ flags: [String: String]) throws {
         let environment = getenv("CONVERGEDB_SERVER").map { String(cString: $0) }

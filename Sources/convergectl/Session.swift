@@ -2,32 +2,27 @@ import ConvergeClient
 import Glibc
 
 extension Invocation {
-    /// A connection that only reads: it claims no source.
+    /// A connection that need not write. Whoever is done with it calls `end`.
     func connectToRead() async throws -> Client {
-        var options = try clientOptions()
-        options.readOnly = true
-        return try await Client.connect(host: global.host, port: global.port, options: options)
+        if let kept { return try await kept.ready() }
+        return try await global.connect(as: "convergectl \(verb.name)", readOnly: true)
     }
 
-    /// A connection that writes: as the source asked for, alone; else as 63, shared with other commands.
+    /// A connection that writes. Whoever is done with it calls `end`.
     func connectToWrite() async throws -> Client {
-        var options = try clientOptions()
-        options.source = global.source ?? 63
-        options.shared = global.source == nil
-        options.liveness = .never
-        return try await Client.connect(host: global.host, port: global.port, options: options)
+        if let kept { return try await kept.ready() }
+        return try await global.connect(as: "convergectl \(verb.name)", readOnly: false)
     }
 
-    private func clientOptions() throws -> ClientOptions {
-        var options = ClientOptions()
-        options.name = "convergectl \(verb.name)"
-        options.timeout = global.timeout
-        if let file = global.tokenFile {
-            var token = try InputFile.readAll(file, bytesMax: WireLimits.stringBytes)
-            while let last = token.last, [0x0A, 0x0D, 0x20].contains(last) { token.removeLast() }
-            options.token = token
-        }
-        return options
+    /// Closes the connection, unless it is the shell's.
+    func end(_ client: Client) async {
+        if let kept, await kept.keeps(client) { return }
+        await client.close()
+    }
+
+    private var kept: KeptConnection? {
+        guard let shell, shell.connection.serves(global) else { return nil }
+        return shell.connection
     }
 
     /// The kind that the verb's first word names. A name that is not known gets the nearest one suggested.
@@ -45,6 +40,33 @@ extension Invocation {
     func entityID(_ text: String) throws -> EntityID {
         do { return try EntityID.parse(text) } catch { throw CommandFailure(.usage, "\(error)") }
     }
+}
+
+extension GlobalOptions {
+    /// A connection that only reads, and claims no source; or one that writes: as the source asked for, alone, else as 63,
+    /// shared with other commands.
+    func connect(as name: String, readOnly: Bool) async throws -> Client {
+        var options = ClientOptions()
+        options.name = name
+        options.timeout = timeout
+        options.readOnly = readOnly
+        if !readOnly {
+            options.source = source ?? 63
+            options.shared = source == nil
+            options.liveness = .never
+        }
+        if let tokenFile {
+            var token = try InputFile.readAll(tokenFile, bytesMax: WireLimits.stringBytes)
+            while let last = token.last, [0x0A, 0x0D, 0x20].contains(last) { token.removeLast() }
+            options.token = token
+        }
+        return try await Client.connect(host: host, port: port, options: options)
+    }
+}
+
+extension Client {
+    /// Writes of this connection until now; those of a command that shares it are counted from here.
+    func writesBefore() async throws(ClientError) -> UInt64 { try await send(WriteBatch()) }
 }
 
 /// Names of a source set's members, e.g. `0,2,63`.

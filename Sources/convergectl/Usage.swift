@@ -29,6 +29,13 @@ enum Usage {
             """
     }
 
+    /// What `help` prints inside a shell.
+    static var shell: String {
+        let verbs = Verb.all.filter { $0.name != Verb.shell.name }
+        let rows = verbs.map { (($0.name + " " + $0.words.joined(separator: " ")), $0.summary) }
+        return table(rows + [("help [VERB]", "This text, or more about a verb"), ("exit", "Leave; so does Ctrl-D")])
+    }
+
     static func of(_ verb: Verb) -> String {
         var text = "\(verb.summary)\n\nusage: \(verb.usage)"
         if !verb.flags.isEmpty { text += "\n\n" + table(verb.flags.map(row)) }

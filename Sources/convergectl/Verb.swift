@@ -34,6 +34,7 @@ extension Verb {
     /// Every verb, in the order in which a newcomer meets them.
     static let all: [Verb] = [
         .ping, .kindApply, .kindList, .kindShow, .assert, .patch, .retract, .get, .watch, .load, .export, .stats,
+        .shell,
     ]
 
     /// What the verbs are called elsewhere.
@@ -50,7 +51,9 @@ extension Verb {
     static func family(_ first: String) -> [Verb] { all.filter { $0.name.hasPrefix(first + " ") } }
 
     /// The verb that the words begin with, and the words behind it.
-    static func find(_ words: [String]) throws -> (verb: Verb, words: [String])? {
+    ///
+    /// - Parameter extra: words that are no verbs, and may have been meant.
+    static func find(_ words: [String], or extra: [String] = []) throws -> (verb: Verb, words: [String])? {
         guard let first = words.first else { return nil }
         for length in [2, 1] where words.count >= length {
             let name = words.prefix(length).joined(separator: " ")
@@ -66,7 +69,7 @@ extension Verb {
             throw CommandFailure(
                 .usage, "'\(first)' is no verb; did you mean '\(wanted)'? (convergectl --help lists them)")
         }
-        let hint = nearest(to: first, among: all.map(\.name)).map { "; did you mean '\($0)'?" } ?? ""
+        let hint = nearest(to: first, among: all.map(\.name) + extra).map { "; did you mean '\($0)'?" } ?? ""
         throw CommandFailure(.usage, "'\(shown(first))' is no verb\(hint) (convergectl --help lists them)")
     }
 }

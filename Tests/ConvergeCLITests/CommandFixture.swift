@@ -85,7 +85,7 @@ final class Process {
     private static let spawning = SpawnLock()
 
     /// Where the programs are: as the Makefile says, else beside the test bundle.
-    private static var folder: String {
+    static var folder: String {
         if let folder = getenv("CONVERGE_BIN_DIR") { return String(cString: folder) }
         return CommandLine.arguments[0].split(separator: "/", omittingEmptySubsequences: false).dropLast()
             .joined(separator: "/")
@@ -196,6 +196,9 @@ final class Tool {
 
     /// Asks the server to end.
     func stop() { server.signal(SIGTERM) }
+
+    /// The server's exit code.
+    func waitForEnd() throws -> Int32 { try server.wait().status }
 
     /// With the kind `Gauge` registered.
     static func withGauge() throws -> Tool {

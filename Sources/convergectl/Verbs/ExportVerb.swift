@@ -25,7 +25,7 @@ private func runExport(_ invocation: Invocation) async throws -> ExitCode {
             break receiving
         }
     }
-    await client.close()
+    await invocation.end(client)
     print(mirror, of: kind, token, asDocument: invocation.global.json)
     return .ok
 }

@@ -13,7 +13,7 @@ private func runGet(_ invocation: Invocation) async throws -> ExitCode {
     let client = try await invocation.connectToRead()
     let kind = try await invocation.kind(of: client)
     let state = try await client.query(kind, id)
-    await client.close()
+    await invocation.end(client)
     let output = Output()
     if invocation.global.json {
         output.document { writer in

@@ -33,7 +33,7 @@ private func runKindApply(_ invocation: Invocation) async throws -> ExitCode {
     let client = try await invocation.connectToWrite()
     let existed = try await isKnown(definition.name, to: client)
     let kind = try await client.register(definition)
-    await client.close()
+    await invocation.end(client)
     let result = existed ? "unchanged" : "created"
     let output = Output()
     if invocation.global.json {
@@ -63,7 +63,7 @@ private func isKnown(_ name: String, to client: Client) async throws(ClientError
 private func runKindList(_ invocation: Invocation) async throws -> ExitCode {
     let client = try await invocation.connectToRead()
     let kinds = try await client.kinds()
-    await client.close()
+    await invocation.end(client)
     let output = Output()
     if invocation.global.json {
         output.document { writer in
@@ -99,7 +99,7 @@ extension KindLayout {
 private func runKindShow(_ invocation: Invocation) async throws -> ExitCode {
     let client = try await invocation.connectToRead()
     let kind = try await invocation.kind(of: client)
-    await client.close()
+    await invocation.end(client)
     let output = Output()
     if invocation.global.json {
         var writer = JSONWriter()

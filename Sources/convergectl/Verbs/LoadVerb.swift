@@ -25,6 +25,7 @@ private func runLoad(_ invocation: Invocation) async throws -> ExitCode {
     let file = try InputFile(invocation.words[1])
     let client = try await invocation.connectToWrite()
     let kind = try await invocation.kind(of: client)
+    let earlier = try await client.writesBefore()
     var load = Load(client, kind, idColumns, total: file.size)
     var fault: InputFault?
     do {
@@ -38,18 +39,18 @@ private func runLoad(_ invocation: Invocation) async throws -> ExitCode {
         fault = error
     }
     let synced = try await load.end()
-    await client.close()
+    await invocation.end(client)
     if invocation.global.json {
         let output = Output()
         output.document {
             $0.member("kind", kind.name)
             $0.member("records", load.records)
-            $0.synced(synced)
+            $0.synced(synced, after: earlier)
         }
         output.flush()
     }
     for refusal in synced.refusals.prefix(10) {
-        talk("record \(refusal.write) (\(refusal.id)) was refused: \(shown(refusal.message))")
+        talk("record \(refusal.write - earlier) (\(refusal.id)) was refused: \(shown(refusal.message))")
     }
     if let fault {
         let rest =

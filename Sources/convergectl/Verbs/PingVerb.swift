@@ -9,21 +9,20 @@ extension Verb {
 private func runPing(_ invocation: Invocation) async throws -> ExitCode {
     let client = try await invocation.connectToRead()
     let roundTrip = try await client.ping()
-    await client.close()
+    await invocation.end(client)
     let microseconds = Int(roundTrip / .microseconds(1))
     let global = invocation.global
-    let host = global.host.contains(":") ? "[\(global.host)]" : global.host
     let output = Output()
     if global.json {
         output.document {
             $0.member("server", client.server.name)
-            $0.member("address", "\(host):\(global.port)")
+            $0.member("address", global.address)
             $0.member("protocol", client.server.protocolVersion)
             $0.member("partitions", client.server.partitions)
             $0.member("round_trip_us", microseconds)
         }
     } else {
-        output.line("\(shown(client.server.name)) at \(host):\(global.port): \(microseconds) µs")
+        output.line("\(shown(client.server.name)) at \(global.address): \(microseconds) µs")
     }
     output.flush()
     return .ok

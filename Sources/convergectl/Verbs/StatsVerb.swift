@@ -10,7 +10,7 @@ extension Verb {
 private func runStats(_ invocation: Invocation) async throws -> ExitCode {
     let client = try await invocation.connectToRead()
     let answer = try await client.admin(Array(#"{"command":"stats"}"#.utf8))
-    await client.close()
+    await invocation.end(client)
     let document: JSONValue
     do { document = try JSONValue(parsing: answer) } catch {
         throw CommandFailure(.cannotConnect, "the server's statistics are not JSON: \(error.message)")

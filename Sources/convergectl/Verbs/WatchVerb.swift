@@ -43,7 +43,7 @@ private func watch(_ invocation: Invocation, _ count: Int?) async throws -> Exit
         throw error
     }
     printer.end()
-    await client.close()
+    await invocation.end(client)
     return code
 }
 

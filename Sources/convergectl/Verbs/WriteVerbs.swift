@@ -34,6 +34,7 @@ private func runWrite(_ invocation: Invocation, _ operation: Operation) async th
     let id = try invocation.entityID(invocation.words[1])
     let client = try await invocation.connectToWrite()
     let kind = try await invocation.kind(of: client)
+    let earlier = try await client.writesBefore()
     var before: EntityState?
     switch operation {
     case .retract:
@@ -47,14 +48,14 @@ private func runWrite(_ invocation: Invocation, _ operation: Operation) async th
         try await client.assert(kind, id, values)
     }
     let synced = try await client.sync()
-    await client.close()
+    await invocation.end(client)
     if invocation.global.json {
         let output = Output()
         output.document {
             $0.member("operation", operation.rawValue)
             $0.member("kind", kind.name)
             $0.member("id", "\(id)")
-            $0.synced(synced)
+            $0.synced(synced, after: earlier)
         }
         output.flush()
     }
@@ -112,15 +113,15 @@ private func fieldValues(_ invocation: Invocation, _ kind: Kind) throws -> [(nam
 }
 
 extension JSONWriter {
-    /// How the writes went.
-    mutating func synced(_ synced: SyncResult) {
+    /// How the writes went; they are numbered from those of earlier commands on.
+    mutating func synced(_ synced: SyncResult, after earlier: UInt64) {
         member("applied", synced.applied)
         member("refused", synced.refused)
         key("refusals")
         beginArray()
         for refusal in synced.refusals {
             beginObject()
-            member("write", refusal.write)
+            member("write", refusal.write - earlier)
             member("id", "\(refusal.id)")
             member("code", refusal.code.map { "\($0)" } ?? "unknown")
             member("message", refusal.message)
