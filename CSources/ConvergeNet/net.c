@@ -16,6 +16,8 @@ void cvgi_count_queued(cvg_net *net, cvgi_queue_bytes before, cvgi_queue_bytes a
     stats->unsent_private_bytes += after.of_chunks - before.of_chunks;
     if (stats->unsent_private_bytes > stats->unsent_private_peak)
         stats->unsent_private_peak = stats->unsent_private_bytes;
+    stats->queue_memory_bytes += after.memory - before.memory;
+    if (stats->queue_memory_bytes > stats->queue_memory_peak) stats->queue_memory_peak = stats->queue_memory_bytes;
 }
 
 static bool takes_more(const cvgi_connection *connection) {
@@ -69,7 +71,11 @@ void cvg_net_set_reading(cvg_net *net, cvg_connection id, bool reading) {
 
 uint8_t *cvg_net_reserve(cvg_net *net, cvg_connection id, size_t bytes) {
     cvgi_connection *connection = cvgi_connections_find(&net->table, id);
-    return takes_more(connection) ? cvgi_queue_reserve(&connection->queue, &net->chunks, bytes) : NULL;
+    if (!takes_more(connection)) return NULL;
+    cvgi_queue_bytes before = connection->queue.bytes;
+    uint8_t *room = cvgi_queue_reserve(&connection->queue, &net->chunks, bytes);
+    cvgi_count_queued(net, before, connection->queue.bytes);
+    return room;
 }
 
 void cvg_net_commit(cvg_net *net, cvg_connection id, size_t bytes) {
@@ -93,7 +99,10 @@ int cvg_net_send(cvg_net *net, cvg_connection id, struct cvg_segment *segment, u
 cvg_net_queued cvg_net_unsent(const cvg_net *net, cvg_connection id) {
     const cvgi_connection *connection = cvgi_connections_find(&net->table, id);
     if (connection == NULL) return (cvg_net_queued){0};
-    return (cvg_net_queued){.bytes = connection->queue.bytes.all, .weight = connection->queue.weight};
+    return (cvg_net_queued){.bytes = connection->queue.bytes.all,
+                            .weight = connection->queue.weight,
+                            .private_bytes = connection->queue.bytes.of_chunks,
+                            .memory = connection->queue.bytes.memory};
 }
 
 void cvg_net_discard_unsent(cvg_net *net, cvg_connection id) {

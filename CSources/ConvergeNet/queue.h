@@ -15,6 +15,9 @@
  *      memory, but never with an entry that is begun. So discarding behind the begun entry cuts between messages.
  *   3. bytes count exactly what the kernel has not taken; weight counts an entry until all of it is taken.
  *   4. An empty queue holds no chunk and at most a small ring: idle connections cost nothing.
+ *   5. memory counts the chunks that the queue holds, whole, and a ring that is larger than what an empty queue keeps.
+ *   6. A message of any size takes little more memory than it has bytes, whatever was reserved for it: one that fits
+ *      into the open chunk after all is moved there, and one that needs less than the chunk it got, into a smaller one.
  * Failure: no memory; nothing is queued, and the caller is told. cvgi_queue_commit cannot fail: its reserve made room.
  */
 #ifndef CVGI_QUEUE_H
@@ -42,6 +45,7 @@ enum { CVGI_CHUNK_SMALL, CVGI_CHUNK_LARGE, CVGI_CHUNK_CLASSES };
 typedef struct cvgi_chunk_pool {
     cvgi_chunk *idle[CVGI_CHUNK_CLASSES];
     uint32_t count[CVGI_CHUNK_CLASSES];
+    cvgi_chunk *spare; /* one of no class, for the next reserve that needs one */
 } cvgi_chunk_pool;
 
 typedef struct cvgi_entry {
@@ -55,6 +59,7 @@ typedef struct cvgi_entry {
 typedef struct cvgi_queue_bytes {
     uint64_t all;
     uint64_t of_chunks; /* of them: private ones */
+    uint64_t memory;    /* no part of them: what the queue itself takes */
 } cvgi_queue_bytes;
 
 typedef struct cvgi_queue {
@@ -64,6 +69,7 @@ typedef struct cvgi_queue {
     cvgi_queue_bytes bytes;
     uint64_t weight;
     cvgi_chunk *open;
+    cvgi_chunk *reserved; /* for the message under way, where the open chunk is too small for all of it */
 } cvgi_queue;
 
 /* Room for `bytes` at the end, valid until the next call on the queue; NULL: no memory. */

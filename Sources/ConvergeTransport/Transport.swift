@@ -137,10 +137,19 @@ public struct Transport: ~Copyable {
         cvg_net_send(net, connection.rawValue, segment, UInt32(offset), UInt32(bytes), UInt32(weight)) == 0
     }
 
-    /// What is queued and not yet taken by the kernel: bytes exactly; a slice's weight until all of it is taken.
-    public func unsent(_ connection: Connection) -> (bytes: Int, weight: Int) {
+    /// What is queued and not yet taken by the kernel.
+    public func unsent(_ connection: Connection) -> Unsent {
         let queued = cvg_net_unsent(net, connection.rawValue)
-        return (Int(queued.bytes), Int(queued.weight))
+        return Unsent(
+            bytes: Int(queued.bytes), weight: Int(queued.weight), privateBytes: Int(queued.private_bytes),
+            memory: Int(queued.memory))
+    }
+
+    /// Memory that all send queues take, shared segments not included.
+    public var queueMemory: Int {
+        var counts = cvg_net_stats()
+        cvg_net_stats_read(net, &counts)
+        return Int(counts.queue_memory_bytes)
     }
 
     /// Sends now what is queued, as far as the sockets take it.
@@ -183,6 +192,8 @@ public struct Transport: ~Copyable {
         statistics.queuedPeak = Int(counts.queued_peak)
         statistics.unsentPrivateBytes = Int(counts.unsent_private_bytes)
         statistics.unsentPrivatePeak = Int(counts.unsent_private_peak)
+        statistics.queueMemory = Int(counts.queue_memory_bytes)
+        statistics.queueMemoryPeak = Int(counts.queue_memory_peak)
         return statistics
     }
 }

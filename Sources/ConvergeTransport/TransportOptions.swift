@@ -64,6 +64,28 @@ public struct TransportOptions: Sendable {
     }
 }
 
+/// What is queued to a connection and not yet taken by the kernel.
+public struct Unsent: Sendable, Equatable {
+    /// Exactly.
+    public let bytes: Int
+    /// Of slices, each until all of it is taken.
+    public let weight: Int
+    /// Of `bytes`: reserved and committed, not in shared segments.
+    public let privateBytes: Int
+    /// What the queue itself takes: the private bytes' chunks, whole, and a long list of slices.
+    public let memory: Int
+
+    public init(bytes: Int, weight: Int, privateBytes: Int, memory: Int) {
+        self.bytes = bytes
+        self.weight = weight
+        self.privateBytes = privateBytes
+        self.memory = memory
+    }
+
+    /// Of `bytes`: in shared segments.
+    public var sharedBytes: Int { bytes - privateBytes }
+}
+
 /// Counts since the transport was made; `…Peak` is the highest value so far.
 public struct TransportStatistics: Sendable, Equatable {
     public var connections = 0
@@ -84,6 +106,10 @@ public struct TransportStatistics: Sendable, Equatable {
     /// Of them: in memory of their own, not in segments that connections share.
     public var unsentPrivateBytes = 0
     public var unsentPrivatePeak = 0
+
+    /// Memory of all send queues: chunks of private bytes, and long lists of slices.
+    public var queueMemory = 0
+    public var queueMemoryPeak = 0
 
     public init() {}
 }

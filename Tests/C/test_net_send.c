@@ -210,8 +210,49 @@ static void begun_entry_takes_no_more(void **state) {
     assert_int_equal(disposed, 1);
 }
 
+/* Room for the largest answer is reserved for every one: what stays is as large as the answer. */
+static void memory_of_a_queue_follows_its_bytes(void **state) {
+    (void)state;
+    enum { ROOM = 1 << 20, SMALL = 100, SMALLS = 1000, LARGE = 200 << 10, SLICES = 1000 };
+    cvgi_chunk_pool pool = {0};
+    cvgi_queue queue = {0};
+    for (int i = 0; i < SMALLS; i++) {
+        memset(cvgi_queue_reserve(&queue, &pool, ROOM), i, SMALL);
+        cvgi_queue_commit(&queue, &pool, SMALL);
+    }
+    assert_int_equal(queue.bytes.of_chunks, SMALLS * SMALL);
+    assert_true(queue.bytes.memory >= SMALLS * SMALL && queue.bytes.memory < SMALLS * SMALL + (64 << 10));
+    uint64_t before = queue.bytes.memory;
+    memset(cvgi_queue_reserve(&queue, &pool, ROOM), 0xAA, LARGE);
+    cvgi_queue_commit(&queue, &pool, LARGE);
+    assert_true(queue.bytes.memory - before >= LARGE && queue.bytes.memory - before < LARGE + 100);
+    cvgi_queue_reserve(&queue, &pool, ROOM); /* never used */
+    before = queue.bytes.memory;
+    uint32_t disposed = 0;
+    cvg_segment *segment = segment_make(2 * SLICES, 1, &disposed);
+    for (uint32_t i = 0; i < SLICES; i++) assert_int_equal(cvgi_queue_push(&queue, segment, 2 * i, 1, 1), 0);
+    assert_true(queue.bytes.memory - before >= SLICES * sizeof(cvgi_entry));
+
+    struct iovec vectors[16];
+    size_t total, position = 0;
+    size_t count = cvgi_queue_gather(&queue, vectors, 16, SMALLS * SMALL + LARGE, &total);
+    assert_int_equal(total, SMALLS * SMALL + LARGE);
+    for (size_t v = 0; v < count; v++) {
+        const uint8_t *bytes = vectors[v].iov_base;
+        for (size_t i = 0; i < vectors[v].iov_len; i++, position++)
+            assert_int_equal(bytes[i], position < SMALLS * SMALL ? position / SMALL % 256 : 0xAA);
+    }
+    cvgi_queue_take(&queue, &pool, queue.bytes.all);
+    assert_int_equal(queue.bytes.memory, 0);
+    assert_int_equal(segment->references, 1);
+    cvgi_queue_free(&queue, &pool);
+    cvgi_chunk_pool_free(&pool);
+    cvg_segment_release(segment);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_of_a_queue_follows_its_bytes),
         cmocka_unit_test(begun_entry_takes_no_more),
         cmocka_unit_test(slow_reader_gets_shared_segments_in_order),
         cmocka_unit_test(discard_keeps_the_message_under_way),

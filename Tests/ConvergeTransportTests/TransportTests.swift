@@ -33,12 +33,14 @@ import Testing
         #expect(shared.references == 2)
         try loopback.sendFromServer([9])
         let queued = loopback.server.unsent(connection)
-        #expect(queued == (29, 3))
+        #expect(queued.bytes == 29 && queued.weight == 3)
+        #expect(queued.privateBytes == 4 && queued.sharedBytes == 25)
+        #expect(queued.memory == 4 << 10)
         let during = loopback.server.statistics
         #expect(during.queuedBytes == 29)
         loopback.server.flush()
         let left = loopback.server.unsent(connection)
-        #expect(left == (0, 0))
+        #expect(left == Unsent(bytes: 0, weight: 0, privateBytes: 0, memory: 0))
         while loopback.replies.count < 29 { try loopback.turn() }
         #expect(loopback.replies == [1, 2, 3] + (110..<135) + [9])
         #expect(shared.references == 1)

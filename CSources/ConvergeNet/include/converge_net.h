@@ -139,6 +139,8 @@ int cvg_net_send(cvg_net *net, cvg_connection connection, struct cvg_segment *se
 typedef struct cvg_net_queued {
     uint64_t bytes;
     uint64_t weight;
+    uint64_t private_bytes; /* of the bytes: reserved and committed, not in shared segments */
+    uint64_t memory;        /* that the queue takes: chunks of private bytes, and a long list of slices */
 } cvg_net_queued;
 cvg_net_queued cvg_net_unsent(const cvg_net *net, cvg_connection connection);
 
@@ -175,6 +177,7 @@ typedef struct cvg_net_stats {
     uint64_t unfinished_bytes, unfinished_peak, unfinished_max;
     uint64_t queued_bytes, queued_peak; /* to be sent; a slice of a shared segment counts for each reader */
     uint64_t unsent_private_bytes, unsent_private_peak; /* of them: reserved and committed, in memory of its own */
+    uint64_t queue_memory_bytes, queue_memory_peak;     /* that all send queues take, see cvg_net_queued */
 } cvg_net_stats;
 void cvg_net_stats_read(const cvg_net *net, cvg_net_stats *stats);
 
