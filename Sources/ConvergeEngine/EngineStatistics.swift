@@ -13,6 +13,9 @@ public struct EngineStatistics: Sendable {
 }
 
 extension Engine {
+    /// Bytes of segments alive anywhere.
+    public var segmentBytes: Int { Int(statistics.segmentBytes) }
+
     public var statistics: EngineStatistics {
         var stats = cvg_stats()
         cvg_stats_read(core, &stats)

@@ -11,6 +11,8 @@ public struct KindRegistry: Sendable {
     /// Kind n is at n - 1.
     private var entries: [Entry] = []
     private var numbers: [String: UInt16] = [:]
+    /// Of all definitions, encoded.
+    public private(set) var bytes = 0
 
     public init() {}
 
@@ -58,6 +60,7 @@ public struct KindRegistry: Sendable {
     public mutating func add(_ entry: Entry) {
         precondition(Int(entry.kind) == entries.count + 1, "another kind has been added since")
         entries.append(entry)
+        bytes += entry.encoded.count
         numbers[entry.definition.name] = entry.kind
     }
 

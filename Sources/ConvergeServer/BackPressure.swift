@@ -1,17 +1,25 @@
 import ConvergeTransport
 import ConvergeWire
 
-/// A connection that asks faster than it takes the answers, or for more than its share of a turn, is not read from until
-/// it can go on. What has been received of it by then is held as whole frames, in order and unjudged.
+/// A connection that asks faster than it takes the answers, or for more than its share of a turn or of the replies' memory,
+/// is not read from until it can go on. What has been received of it by then is held as whole frames, in order and unjudged.
 ///
 ///     receive ─▶ decode ──too much──▶ hold (reading stops) ─▶ next turns: resume ─▶ decode ─▶ ... ─▶ reading goes on
 ///
+///     held, one of:  ready     it can go on when it is its turn
+///                    parked    for DRAINED, or for the flush that answers what it has asked: told by either
+///                    watched   the pool of replies is short, and nobody tells when it is not: looked at every few milliseconds
+///
 /// Invariants
-///   1. `sessions[slot].isHeld` exactly when the connection stands in `held.connections`, and then it is not read from.
-///   2. `held.bytes` is the sum of `sessions[...].held.count`, and never above the configured bound.
+///   1. `sessions[slot].held` has frames only while `sessions[slot].isHeld`, and then the connection is not read from.
+///   2. A held connection stands in `ready` or `watched`, once (`isListed`), or an event or a flush will put it there.
+///   3. `held.bytes` is the sum of `sessions[...].held.count`, and never above the configured bound.
 struct HeldConnections {
     /// In the order in which they are served.
-    var connections: [Connection] = []
+    var ready: [Connection] = []
+    var watched: [Connection] = []
+    /// All of them, wherever they stand.
+    var count = 0
     private(set) var bytes = 0
     private(set) var bytesPeak = 0
 
@@ -24,12 +32,23 @@ struct HeldConnections {
 extension Server {
     /// Whether the next request would let a queue grow past its bound, or take more of the turn than its share.
     func mustHold(_ slot: Int) -> Bool {
-        sessions[slot].cost.isUsedUp(in: turn) || waitsForTooMuch(slot)
-            || transport.unsent(sessions[slot].connection).bytes > ServerLimits.repliesMax
+        isUsedUp(slot) || waitsForTooMuch(slot) || hasUntakenReplies(slot, above: ServerLimits.repliesMax)
     }
 
+    /// Until a flush.
     private func waitsForTooMuch(_ slot: Int) -> Bool {
-        sessions[slot].waiting >= ServerLimits.waitingMax || sessions[slot].waitingBytes > ServerLimits.repliesMax
+        waiting.count >= ServerLimits.waitingMaxOfAll || sessions[slot].waiting >= ServerLimits.waitingMax
+            || sessions[slot].waitingBytes > ServerLimits.repliesMax
+    }
+
+    /// Whether it has more in its queue than this, or more than its share of the replies' memory. The share is a part of
+    /// what is free, so that many get less before anyone has to go.
+    func hasUntakenReplies(_ slot: Int, above bytes: Int) -> Bool {
+        let unsent = transport.unsent(sessions[slot].connection)
+        let used = bytesUsed(.replies)
+        let share = (bytesMax(.replies) - used) / ServerLimits.repliesShares
+        return unsent.bytes > bytes || unsent.memory + sessions[slot].waitingBytes > share
+            || used > bytesComfortable(.replies)
     }
 
     /// Keeps the whole frames of `bytes` from `start` on, and stops reading from the connection. Behind a header that is
@@ -57,9 +76,12 @@ extension Server {
         }
         if !sessions[slot].isHeld {
             sessions[slot].isHeld = true
-            held.connections.append(sessions[slot].connection)
+            held.count += 1
             transport.setReading(sessions[slot].connection, false)
+            park(slot)
         }
+        // Exactly: what is counted is what is taken.
+        sessions[slot].held.reserveCapacity(sessions[slot].held.count + kept)
         sessions[slot].held.append(contentsOf: bytes[start..<end])
         held.count(kept)
         return (end, unfinished)
@@ -80,45 +102,79 @@ extension Server {
     mutating func takeHeld(_ slot: Int) -> [UInt8] {
         let frames = sessions[slot].held
         sessions[slot].held = []
+        if sessions[slot].isHeld { held.count -= 1 }
+        sessions[slot].isHeld = false
         held.count(-frames.count)
         return frames
     }
 
-    /// Whether someone who was held back could go on.
-    var canResumeHeld: Bool { held.connections.contains { sessions.isAlive($0) && canResume($0.slot) } }
+    /// Puts a held connection that stands in no list where it will be found when it can go on.
+    private mutating func park(_ slot: Int) {
+        let connection = sessions[slot].connection
+        if canResume(slot) {
+            held.ready.append(connection)
+        } else if sessions[slot].waiting == 0, transport.unsent(connection).bytes <= ServerLimits.queueLow {
+            held.watched.append(connection)
+        } else {
+            return
+        }
+        sessions[slot].isListed = true
+    }
+
+    /// Something that a parked connection may have waited for has come.
+    mutating func unpark(_ connection: Connection) {
+        let slot = connection.slot
+        guard sessions.isAlive(connection), sessions[slot].isHeld, !sessions[slot].isListed else { return }
+        held.ready.append(connection)
+        sessions[slot].isListed = true
+    }
 
     /// Goes on with those who can, each once; when the turn's cost is used up, the rest are the first of the next.
     mutating func resumeHeld() {
-        guard !held.connections.isEmpty else { return }
-        let connections = held.connections
-        held.connections = []
+        lookAtWatched()
+        guard !held.ready.isEmpty else { return }
+        let connections = held.ready
+        held.ready = []
         var unserved: [Connection] = []
-        var left = ServerLimits.turnCostResumed
+        // They have a share of their own, whatever those who have been received from took.
+        turnCost = RequestCost()
         for connection in connections where sessions.isAlive(connection) {
             let slot = connection.slot
-            guard left > 0, canResume(slot), !sessions[slot].cost.isUsedUp(in: turn) else {
+            guard !isUsedUp(slot), turnCost.spent(in: turn) < ServerLimits.turnCostOfAll else {
                 unserved.append(connection)
                 continue
             }
-            resume(slot)
-            left -= sessions[slot].cost.spent(in: turn)
+            sessions[slot].isListed = false
+            if canResume(slot) { resume(slot) } else { park(slot) }
         }
-        held.connections.insert(contentsOf: unserved, at: 0)
+        held.ready.insert(contentsOf: unserved, at: 0)
+    }
+
+    private mutating func lookAtWatched() {
+        guard !held.watched.isEmpty else { return }
+        let watched = held.watched
+        held.watched = []
+        for connection in watched where sessions.isAlive(connection) {
+            sessions[connection.slot].isListed = false
+            park(connection.slot)
+        }
     }
 
     private mutating func resume(_ slot: Int) {
         let frames = takeHeld(slot)
-        sessions[slot].isHeld = false
         frames.withUnsafeBytes { frames in
             _ = decode(slot, frames)
             applyWrites()
         }
-        if sessions[slot].takesFrames, !sessions[slot].isHeld { transport.setReading(sessions[slot].connection, true) }
+        guard sessions[slot].takesFrames, !sessions[slot].isHeld else { return }
+        if sessions[slot].hasEnded {
+            closeWhenAnswered(slot)
+        } else {
+            transport.setReading(sessions[slot].connection, true)
+        }
     }
 
-    /// The queue has drained to where the transport says so: nothing is missed by waiting for that event.
     private func canResume(_ slot: Int) -> Bool {
-        !waitsForTooMuch(slot)
-            && transport.unsent(sessions[slot].connection).bytes <= ServerLimits.queueLow
+        !waitsForTooMuch(slot) && !hasUntakenReplies(slot, above: ServerLimits.queueLow)
     }
 }

@@ -9,6 +9,8 @@ struct CatchUpReader {
     let `class`: Int
     let notifications: Int
     let catchUp: CatchUp
+    /// What it may take to remember what it has still to be sent, as large as its kind was when it began.
+    let bytes: Int
     /// BOOTSTRAP_BEGIN has been sent, BOOTSTRAP_END has not.
     var isBootstrapping: Bool
 
@@ -24,18 +26,24 @@ struct CatchUpPump {
     var next = 0
     /// Someone's socket would take more at once: the loop must not sleep.
     var canProceed = false
+    /// Segments are short: someone may be able to go on before the transport says that its queue has drained.
+    var isTight = false
+    /// Sum of `readers`.
+    private(set) var bytes = 0
 
     func index(_ connection: Connection, kind: UInt16) -> Int? { places[SubscriptionKey(connection, kind)] }
 
     mutating func append(_ reader: CatchUpReader) {
         places[reader.key] = readers.count
         readers.append(reader)
+        bytes += reader.bytes
     }
 
     /// The last takes its place.
     mutating func remove(at index: Int) -> CatchUpReader {
         let reader = readers[index]
         let last = readers.removeLast()
+        bytes -= reader.bytes
         if index + 1 == next { next = index }
         places[reader.key] = nil
         if index < readers.count {
@@ -53,7 +61,9 @@ extension Server {
     /// Steps the readers whose queues have room, each once, within the turn's budget, so that writers are not stalled.
     mutating func pumpCatchUps() {
         catchUps.canProceed = false
+        catchUps.isTight = false
         guard !catchUps.readers.isEmpty else { return }
+        let share = catchUpShare
         var budget = ServerLimits.catchUpTurnBytes
         var left = catchUps.readers.count
         while left > 0, budget > 0 {
@@ -61,25 +71,34 @@ extension Server {
             if catchUps.next >= catchUps.readers.count { catchUps.next = 0 }
             let index = catchUps.next
             catchUps.next += 1
-            if hasRoom(catchUps.readers[index].connection) { budget -= step(index) }
+            if hasRoom(catchUps.readers[index].connection, share) { budget -= step(index, share) }
         }
         dismissSlowReaders()
         // Only after sending is it known whose queue has room: above `queueLow` the transport reports when it has drained.
         transport.flush()
-        catchUps.canProceed = catchUps.readers.contains { hasRoom($0.connection) }
+        relieve(.segments)
+        let shareNow = catchUpShare
+        catchUps.canProceed = catchUps.readers.contains { hasRoom($0.connection, shareNow) }
+        catchUps.isTight = shareNow < ServerLimits.queueLow && !catchUps.readers.isEmpty
     }
 
-    private func hasRoom(_ connection: Connection) -> Bool {
-        transport.unsent(connection).bytes <= ServerLimits.queueLow
+    /// What a reader may have unsent and be sent more.
+    private var catchUpShare: Int {
+        min(ServerLimits.queueLow, (bytesMax(.segments) - bytesUsed(.segments)) / ServerLimits.segmentShares)
+    }
+
+    private func hasRoom(_ connection: Connection, _ share: Int) -> Bool {
+        transport.unsent(connection).bytes <= share
     }
 
     /// Sends one reader its next rows; at the end it goes live.
     /// - Returns: bytes queued.
-    private mutating func step(_ index: Int) -> Int {
+    private mutating func step(_ index: Int, _ share: Int) -> Int {
+        let stepBytes = max(ServerLimits.catchUpStepBytesMin, min(ServerLimits.catchUpStepBytes, share))
         let reader = catchUps.readers[index]
         let slices: Slices
         let progress: CatchUpProgress
-        do { (slices, progress) = try engine.step(reader.catchUp, bytes: ServerLimits.catchUpStepBytes) } catch {
+        do { (slices, progress) = try engine.step(reader.catchUp, bytes: stepBytes) } catch {
             counters.catchUpsPostponed += 1
             return 0
         }
@@ -109,26 +128,52 @@ extension Server {
     }
 
     private mutating func goLive(_ index: Int) {
-        let reader = catchUps.remove(at: index)
-        engine.end(reader.catchUp)
+        let reader = endCatchUp(at: index)
         readers.add(
             LiveReader(connection: reader.connection, notifications: reader.notifications), kind: reader.kind,
             class: reader.class)
     }
 
+    @discardableResult
+    mutating func endCatchUp(at index: Int) -> CatchUpReader {
+        let reader = catchUps.remove(at: index)
+        engine.end(reader.catchUp)
+        return reader
+    }
+
+    /// What one more catch-up of the kind may take: two bits for each row that there is now.
+    func catchUpBytes(_ kind: UInt16) -> Int {
+        ServerLimits.catchUpBytesLeast + Int(clamping: engine.entities(kind: kind)) / 4
+    }
+
+    /// Whether there is memory for one more catch-up of the kind.
+    func admitsCatchUp(_ kind: UInt16) -> Bool {
+        catchUps.bytes + catchUpBytes(kind) <= configuration.catchUpBytesMax
+    }
+
     /// Between seal and install: the reader has everything before this flush, and gets the flush as rows that changed (R5).
     mutating func moveToCatchUp(_ reader: LiveReader, kind: UInt16, class: Int) {
         readers.remove(reader.connection, kind: kind, class: `class`)
+        guard admitsCatchUp(kind) else {
+            counters.catchUpsRefused += 1
+            slowReaders.append((reader.connection, Server.catchUpsAreFull))
+            return
+        }
         do {
             let catchUp = try engine.beginEmptyCatchUp(kind: kind, LiveReaders.classes[`class`])
             counters.movedToCatchUp += 1
             catchUps.append(
                 CatchUpReader(
                     connection: reader.connection, kind: kind, class: `class`, notifications: reader.notifications,
-                    catchUp: catchUp, isBootstrapping: false))
+                    catchUp: catchUp, bytes: catchUpBytes(kind), isBootstrapping: false))
+            peaks.catchUpBytes = max(peaks.catchUpBytes, catchUps.bytes)
         } catch {
             slowReaders.append((reader.connection, "the server has no memory for its catch-up: subscribe again later"))
         }
+    }
+
+    static var catchUpsAreFull: String {
+        "catch-ups take as much memory as they may (--catch-up-max-mb): subscribe again when others have theirs behind them"
     }
 
     /// The point in the history of flushes that everything up to `sequence` makes (R4).

@@ -55,6 +55,7 @@ extension Server {
         fanOut()
         window.close()
         answerWaiting()
+        relieve(.segments)
         return true
     }
 

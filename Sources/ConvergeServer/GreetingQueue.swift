@@ -13,6 +13,15 @@ struct GreetingQueue {
         entries.append((connection, deadline))
     }
 
+    /// At most twice as many entries as connections, so that those who come and go at once do not make it grow.
+    mutating func dropPassed(_ isWaiting: (Connection) -> Bool) {
+        entries.removeSubrange(..<first)
+        first = 0
+        entries.removeAll { !isWaiting($0.connection) }
+    }
+
+    var count: Int { entries.count - first }
+
     mutating func takeExpired(at now: Int64) -> Connection? {
         guard first < entries.count, entries[first].deadline <= now else { return nil }
         defer {
@@ -27,6 +36,14 @@ struct GreetingQueue {
 }
 
 extension Server {
+    mutating func awaitGreeting(_ connection: Connection) {
+        // Each call is paid for by as many connections that have gone since the last.
+        if greetings.count > 2 * sessions.count + ServerLimits.greetingsKept {
+            greetings.dropPassed { sessions.isAlive($0) && sessions[$0.slot].state == .greeting }
+        }
+        greetings.append(connection, deadline: now + Int64(configuration.greetingMilliseconds) * 1_000)
+    }
+
     mutating func expireGreetings() {
         while let connection = greetings.takeExpired(at: now) {
             guard sessions.isAlive(connection), sessions[connection.slot].state == .greeting else { continue }

@@ -78,8 +78,7 @@ extension Server {
     /// Reports a refused write now, or holds it when the second's reports are used up, or the connection takes none.
     mutating func report(_ slot: Int, _ write: RefusedWrite) {
         guard sessions[slot].isAlive else { return }
-        let takes = transport.unsent(sessions[slot].connection).bytes <= ServerLimits.repliesMax
-        if takes, sessions[slot].reports.admits(at: now) {
+        if !hasUntakenReplies(slot, above: ServerLimits.repliesMax), sessions[slot].reports.admits(at: now) {
             let repeated = sessions[slot].reports.takeUntold(sendingHeld: false)
             send(slot, write, repeated: repeated)
         } else {
@@ -90,8 +89,9 @@ extension Server {
 
     /// Sends the connection's held report, if there is one and the limit allows it now.
     mutating func sendHeldReport(_ slot: Int) {
-        let takes = transport.unsent(sessions[slot].connection).bytes <= ServerLimits.repliesMax
-        guard takes, let write = sessions[slot].reports.held, sessions[slot].reports.admits(at: now) else { return }
+        guard !hasUntakenReplies(slot, above: ServerLimits.repliesMax), let write = sessions[slot].reports.held,
+            sessions[slot].reports.admits(at: now)
+        else { return }
         let repeated = sessions[slot].reports.takeUntold(sendingHeld: true)
         send(slot, write, repeated: repeated)
     }

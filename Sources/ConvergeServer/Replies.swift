@@ -5,10 +5,12 @@ extension Server {
     /// Queues a message behind what the connection has to be sent already.
     mutating func reply(_ slot: Int, stream: UInt16, _ message: some Message) {
         let connection = sessions[slot].connection
-        guard let buffer = transport.reserve(connection, message.frameBytes) else {
+        let bytes = message.frameBytes
+        guard let buffer = transport.reserve(connection, bytes) else {
             unsendable.append(connection)
             return
         }
+        charge(slot, RequestCost.ofAnswer(bytes: bytes))
         transport.commit(connection, message.encodeFrame(stream: stream, into: buffer))
     }
 
@@ -34,10 +36,15 @@ extension Server {
 
     /// Ends the session; what is queued has the linger to leave.
     mutating func close(_ slot: Int) {
+        close(slot, lingerMicroseconds: Int64(configuration.lingerMilliseconds) * 1_000)
+    }
+
+    /// Ends the session, if it has not ended yet, and its connection after the linger at the latest; 0: at once.
+    mutating func close(_ slot: Int, lingerMicroseconds: Int64) {
         let connection = sessions[slot].connection
-        endSession(slot)
+        if sessions[slot].isAlive { endSession(slot) }
         sessions[slot].state = .closing
-        transport.close(connection, lingerMicroseconds: Int64(configuration.lingerMilliseconds) * 1_000)
+        transport.close(connection, lingerMicroseconds: lingerMicroseconds)
     }
 
     /// Who could not be sent a reply (no memory, or already gone) must not wait for it: its connection ends.
@@ -66,5 +73,7 @@ extension Server {
         endSubscriptions(slot)
         sources.release(sessions[slot].source, by: connection, lastWriteTurn: sessions[slot].lastWriteTurn)
         _ = takeHeld(slot)
+        promisedBytes -= sessions[slot].waitingBytes
+        sessions[slot].waitingBytes = 0
     }
 }

@@ -1,7 +1,7 @@
 import ConvergeWire
 
-/// What handling a request costs, estimated in microseconds, so that nobody's requests fill a turn: an estimate is the
-/// same on every machine and in every run. What a request costs in bytes is bounded by the queue of its connection.
+/// What requests and their answers cost, estimated in microseconds, so that nobody's fill a turn: an estimate is the same
+/// on every machine and in every run. What an answer costs in memory is bounded by the pool of replies.
 struct RequestCost {
     private var turn: UInt64 = 0
     private var spent = 0
@@ -14,6 +14,9 @@ struct RequestCost {
         spent = spent(in: turn) + cost
         self.turn = turn
     }
+
+    /// Of an answer: encoded, copied into the queue, and from there into the kernel.
+    static func ofAnswer(bytes: Int) -> Int { bytes / ServerLimits.answerBytesPerCost }
 
     /// Before it is looked into. `payloadBytes` of anything that is parsed count.
     static func estimate(_ opcode: Opcode, payloadBytes: Int) -> Int {
@@ -28,5 +31,14 @@ struct RequestCost {
 }
 
 extension Server {
-    mutating func charge(_ slot: Int, _ cost: Int) { sessions[slot].cost.charge(cost, in: turn) }
+    mutating func charge(_ slot: Int, _ cost: Int) {
+        sessions[slot].cost.charge(cost, in: turn)
+        turnCost.charge(cost, in: turn)
+    }
+
+    /// Whether the connection has had its share of the turn; when all together have had theirs, one request is a share.
+    func isUsedUp(_ slot: Int) -> Bool {
+        sessions[slot].cost.isUsedUp(in: turn)
+            || (turnCost.spent(in: turn) >= ServerLimits.turnCostOfAll && sessions[slot].cost.spent(in: turn) > 0)
+    }
 }

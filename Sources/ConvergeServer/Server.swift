@@ -26,6 +26,12 @@ public struct Server: ~Copyable {
     var reports = ReportTimer()
     var held = HeldConnections()
     var unsendable: [Connection] = []
+    var pools = PoolCounts()
+    var peaks = ServerPeaks()
+    /// Bytes of the answers of all requests that wait for a flush, at most: the sum of `sessions[...].waitingBytes`.
+    var promisedBytes = 0
+    /// What all requests of this turn have cost.
+    var turnCost = RequestCost()
     var counters = ServerCounters()
     let lineage: UInt64
     let stopFlag = StopFlag()
@@ -63,14 +69,15 @@ public struct Server: ~Copyable {
 
     private static func makeTransport(_ configuration: ServerConfiguration) throws(ServerError) -> Transport {
         let options = TransportOptions(
-            connectionsMax: configuration.connectionsMax, messageMax: ServerLimits.frameBytes,
+            connectionsMax: configuration.connectionsMax + ServerLimits.surplusConnections,
+            unfinishedMax: configuration.unfinishedBytesMax, messageMax: ServerLimits.frameBytes,
             queueLow: ServerLimits.queueLow, backend: configuration.net)
         do { return try Transport(options) } catch { throw ServerError(error.description) }
     }
 
     private static func makeEngine(_ configuration: ServerConfiguration) throws(ServerError) -> Engine {
         let seed = UInt64.random(in: 0...UInt64.max)
-        do { return try Engine(hashSeed: seed, pendingBytesMax: configuration.pendingBytesMax) } catch {
+        do { return try Engine(hashSeed: seed, pendingBytesMax: UInt64(configuration.pendingBytesMax)) } catch {
             throw ServerError("the engine could not start: \(error)")
         }
     }
@@ -99,6 +106,7 @@ public struct Server: ~Copyable {
             sendHeldReports()
             expireGreetings()
             closeUnsendable()
+            relieve(.replies)
         }
         try shutDown()
     }
@@ -116,8 +124,10 @@ public struct Server: ~Copyable {
 
     /// Until the next thing that time brings about; -1: nothing.
     private func idleMicroseconds() -> Int64 {
-        if catchUps.canProceed || canResumeHeld { return 0 }
+        if catchUps.canProceed || !held.ready.isEmpty { return 0 }
         var next = Int64.max
+        // What falls below a share that is smaller than `queueLow` is told by nobody.
+        if catchUps.isTight || !held.watched.isEmpty { next = now + ServerLimits.tightMicroseconds }
         if let deadline = window.deadline { next = min(next, deadline) }
         if let deadline = greetings.nextDeadline { next = min(next, deadline) }
         if let deadline = reports.deadline { next = min(next, deadline) }
@@ -127,14 +137,12 @@ public struct Server: ~Copyable {
     private mutating func handle(_ index: Int) {
         let event = transport.event(index)
         switch event.kind {
-        case .accepted:
-            let deadline = now + Int64(configuration.greetingMilliseconds) * 1_000
-            sessions.open(event.connection)
-            greetings.append(event.connection, deadline: deadline)
+        case .accepted: accept(event.connection)
         case .received: receive(index, event)
-        case .ended: transport.closeEnded(event)
         case .closed: connectionClosed(event.connection)
-        case .connected, .drained, .woken: break
+        case .drained: unpark(event.connection)
+        case .ended: connectionEnded(event.connection, event.ending)
+        case .connected, .woken: break
         }
     }
 }

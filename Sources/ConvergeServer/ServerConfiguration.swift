@@ -9,8 +9,9 @@ public struct ServerConfiguration: Sendable {
     public var port = WireLimits.defaultPort
     /// The coalescing window (F1), 0...60,000; 0 closes it at the end of each turn.
     public var windowMilliseconds = 20
-    /// Bound of the open window's rows in bytes (F1); 0: the core's default.
-    public var pendingBytesMax: UInt64 = 0
+    /// Bound of the open window's rows in bytes (F1). A flush may encode three times as much, and has a quarter of
+    /// `segmentBytesMax` for it.
+    public var pendingBytesMax = 64 << 20
     /// Notifications that may be unsent from earlier flushes when a subscription asks for no buffer of its own (R5).
     public var subscriberNotifications = 4_096
     /// Bytes that may be unsent on a subscriber's connection from earlier flushes (R5). They are shared with the other
@@ -21,6 +22,16 @@ public struct ServerConfiguration: Sendable {
     public var net = TransportBackend.auto
     /// Bytes of requests held of connections that ask faster than they are answered, all together.
     public var heldBytesMax = 64 << 20
+    /// Memory of answers that nobody has taken yet, all connections together; at three quarters of it those who hold most
+    /// get GOODBYE.
+    public var repliesBytesMax = 256 << 20
+    /// Bytes of segments that are alive, that is of notifications not yet sent to all of their readers; at three quarters
+    /// of it the readers with most unsent get GOODBYE.
+    public var segmentBytesMax = 1 << 30
+    /// Bytes of unfinished messages, all connections together; at three quarters of it those who hold most get GOODBYE.
+    public var unfinishedBytesMax = 256 << 20
+    /// Memory that subscriptions in catch-up may take to remember what they have still to be sent, two bits a row.
+    public var catchUpBytesMax = 512 << 20
     /// A connection that has not greeted with CONNECT by then is closed.
     public var greetingMilliseconds = 10_000
     /// How long a connection that is closed may take to get its last messages and to end its side.
@@ -51,25 +62,38 @@ public struct MemoryReading: Sendable {
 enum ServerLimits {
     /// Of a shutdown, from the signal to the end.
     static let shutdownMicroseconds: Int64 = 4_500_000
+    /// How often it looks who has been sent everything, and how long those may still send.
+    static let shutdownTickMicroseconds: Int64 = 10_000
+    static let shutdownQuietMicroseconds: Int64 = 20_000
     /// Operations gathered before they are applied: a few groups of the core's prefetching.
     static let operationsPerApply = 512
     /// Refusal reports a second and connection (W4).
     static let reportsPerSecond = 100
     static let nameBytes = 255
     static let tokenBytes = 4_096
+    /// Entries of connections that have gone which the queue of greetings keeps.
+    static let greetingsKept = 1_024
     /// The largest `buffer` of SUBSCRIBE; larger ones mean this.
     static let notificationsMax = 1 << 20
     /// A connection's queue above which nothing more is read from it until it has drained to `queueLow`.
     static let repliesMax = 1 << 20
+    /// A connection may go on asking while it holds less than this part of what is free in the pool of replies: 2 MiB of 256,
+    /// so that up to half of the pool `repliesMax` decides.
+    static let repliesShares = 128
     /// A connection's queue at which it counts as drained, and above which its catch-up waits.
     static let queueLow = 128 << 10
     /// Requests of one connection that may wait for a flush; then nothing more is read from it until then.
     static let waitingMax = 1_024
+    /// And of all connections.
+    static let waitingMaxOfAll = 256 << 10
     /// What the requests of one connection may cost in a turn, about a millisecond; what is left of them waits for the
     /// next (`RequestCost`).
     static let turnCost = 1_024
-    /// What those who go on where they stopped may cost in a turn, all together.
-    static let turnCostResumed = 8 * turnCost
+    /// What the requests of all connections may cost in a turn, those that have just come, and again those that were held;
+    /// beyond it whoever has not been served gets one request, or waits for the next turn.
+    static let turnCostOfAll = 8 * turnCost
+    /// Bytes of an answer that cost as much as a small request: copied (0.1 us) and sent over loopback (1.1 us).
+    static let answerBytesPerCost = 4 << 10
     /// Bytes of whole frames held of one connection: a receive buffer, a request longer than that, and some more.
     static let heldBytesOfConnection = 256 << 10
     /// Payload of a KIND_LIST at most, so that a list is not larger than what a queue may hold.
@@ -77,7 +101,26 @@ enum ServerLimits {
     static let adminBytes = 64 << 10
     /// One catch-up step, and all of a turn.
     static let catchUpStepBytes = 128 << 10
+    static let catchUpStepBytesMin = 16 << 10
+    /// A reader in catch-up is stepped while it has less unsent than this part of what is free in the pool of segments,
+    /// and by half of that, so that many get less before anyone has to go: from half of 1 GiB on.
+    static let segmentShares = 4_096
+    /// How often those are looked at who wait for a pool to have more free.
+    static let tightMicroseconds: Int64 = 10_000
+    /// Subscriptions of all connections.
+    static let subscriptionsMax = 1 << 20
+    /// Bytes of all kinds' definitions.
+    static let definitionBytesMax = 64 << 20
+    /// Connections beyond `connectionsMax`, accepted to be told why they are closed.
+    static let surplusConnections = 64
+    /// About what a connection costs with nothing queued, a subscription, and the loop itself (receive buffers, idle
+    /// chunks, operations): their part of `bounds_bytes_max`.
+    static let connectionBytes = 4 << 10
+    static let subscriptionBytes = 256
+    static let loopBytes = 32 << 20
     static let catchUpTurnBytes = 2 << 20
+    /// What a catch-up is taken to cost, however few rows its kind has.
+    static let catchUpBytesLeast = 4 << 10
     static let heartbeatMilliseconds: UInt32 = 15_000
     static let readOnlySource: UInt8 = 255
     static let frameBytes = WireLimits.frameBytes

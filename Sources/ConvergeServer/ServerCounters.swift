@@ -24,10 +24,26 @@ struct ServerCounters {
     var slowReaders: UInt64 = 0
     /// Disconnected because too much would have had to be held of their requests.
     var heldTooMuch: UInt64 = 0
+    /// Connections told that there are as many as may be.
+    var turnedAway: UInt64 = 0
+    /// Connections ended because they held most of the unfinished messages.
+    var unfinishedTooMuch: UInt64 = 0
+    /// SUBSCRIBE refused, and readers disconnected, because catch-ups take as much memory as they may.
+    var catchUpsRefused: UInt64 = 0
+    /// SUBSCRIBE refused because there are as many subscriptions as may be.
+    var subscriptionsRefused: UInt64 = 0
     /// Subscriptions now.
     var subscriptions = 0
     /// Connections closed because a reply could not be queued: no memory, or the peer had gone already.
     var unsendable: UInt64 = 0
+}
+
+/// The highest values so far of what the server bounds.
+struct ServerPeaks {
+    var connections = 0
+    var waiting = 0
+    var subscriptions = 0
+    var catchUpBytes = 0
 }
 
 extension Server {

@@ -6,8 +6,8 @@ import ConvergeWire
 ///     greeting ──CONNECT──▶ open ──GOODBYE──▶ leaving ──┐
 ///         └───────────────────┴───────────────────────────┴──▶ closing ──CLOSED──▶ free
 ///
-/// A leaving session is no longer listened to, and closes when what it has asked for is answered. A closing session holds
-/// nothing any more: no source, no subscription, nothing that waits.
+/// A leaving session is no longer listened to, and closes when what it has asked for is answered; so does one whose peer
+/// has ended its side. A closing session holds nothing any more: no source, no subscription, nothing that waits.
 struct Session {
     enum State { case free, greeting, open, leaving, closing }
 
@@ -36,8 +36,14 @@ struct Session {
     var waitingBytes = 0
     /// It is not read from until it can go on (`HeldConnections`).
     var isHeld = false
+    /// It stands in one of their lists.
+    var isListed = false
     /// Whole frames received that are not handled yet.
     var held: [UInt8] = []
+    /// Nothing more will come of it: it is closed when what it has asked for is answered.
+    var hasEnded = false
+    /// Shutting down: the kernel has taken all that was queued.
+    var hasEverything = false
     /// Of its requests in this turn.
     var cost = RequestCost()
 

@@ -1,5 +1,6 @@
 import ConvergeEngine
 import ConvergeJSON
+import ConvergeSchema
 import ConvergeTransport
 
 extension Server {
@@ -13,6 +14,7 @@ extension Server {
         json.member("window_ms", configuration.windowMilliseconds)
         json.member("sequence", counters.sequence)
         writes(engine, into: &json)
+        requests(into: &json)
         flushes(engine, into: &json)
         rows(engine, into: &json)
         kinds(into: &json)
@@ -29,15 +31,25 @@ extension Server {
             json.member("refused", engine.refused)
             json.member("malformed", counters.malformed)
         }
+    }
+
+    private func requests(into json: inout JSONWriter) {
         json.object("requests") { json in
             json.member("handled", counters.requests)
             json.member("refused", counters.requestsRefused)
-            json.member("waiting_now", waiting.count)
-            json.member("connections_held_now", held.connections.count)
-            json.member("held_bytes_now", held.bytes)
-            json.member("held_bytes_peak", held.bytesPeak)
-            json.member("held_bytes_max", configuration.heldBytesMax)
+            json.bound("waiting", now: waiting.count, peak: peaks.waiting, max: ServerLimits.waitingMaxOfAll)
+            json.member("connections_held_now", held.count)
+            json.bound("held_bytes", now: held.bytes, peak: held.bytesPeak, max: configuration.heldBytesMax)
             json.member("held_disconnected", counters.heldTooMuch)
+        }
+        pool(.replies, "replies", into: &json)
+    }
+
+    private func pool(_ pool: Pool, _ name: String, into json: inout JSONWriter) {
+        json.object(name) { json in
+            let used = bytesUsed(pool)
+            json.bound("bytes", now: used, peak: max(used, pools[pool].peak), max: bytesMax(pool))
+            json.member("disconnected", pools[pool].relieved)
         }
     }
 
@@ -54,9 +66,7 @@ extension Server {
         }
         json.object("pending") { json in
             json.member("rows_now", engine.pendingRows)
-            json.member("bytes_now", engine.pendingBytes)
-            json.member("bytes_peak", engine.pendingBytesPeak)
-            json.member("bytes_max", engine.pendingBytesMax)
+            json.bound("bytes", now: engine.pendingBytes, peak: engine.pendingBytesPeak, max: engine.pendingBytesMax)
         }
     }
 
@@ -68,7 +78,9 @@ extension Server {
     }
 
     private func kinds(into json: inout JSONWriter) {
-        json.member("kinds_now", registry.count)
+        json.bound("kinds", now: registry.count, peak: registry.count, max: SchemaLimits.kinds)
+        json.bound(
+            "definition_bytes", now: registry.bytes, peak: registry.bytes, max: ServerLimits.definitionBytesMax)
         json.key("kinds")
         json.beginArray()
         // The document has to fit in a frame.
@@ -85,8 +97,14 @@ extension Server {
     private func subscribers(_ engine: EngineStatistics, into json: inout JSONWriter) {
         json.object("subscriptions") { json in
             json.member("now", counters.subscriptions)
+            json.member("peak", peaks.subscriptions)
+            json.member("max", ServerLimits.subscriptionsMax)
+            json.member("refused", counters.subscriptionsRefused)
             json.member("live_now", readers.count)
             json.member("catch_ups_now", engine.catchUps)
+            json.bound(
+                "catch_up_bytes", now: catchUps.bytes, peak: peaks.catchUpBytes, max: configuration.catchUpBytesMax)
+            json.member("catch_ups_refused", counters.catchUpsRefused)
             json.member("delivered", counters.delivered)
             json.member("caught_up", counters.caughtUp)
             json.member("moved_to_catch_up", counters.movedToCatchUp)
@@ -94,12 +112,14 @@ extension Server {
             json.member("slow_readers_disconnected", counters.slowReaders)
             json.member("unsendable", counters.unsendable)
         }
+        pool(.segments, "segments", into: &json)
     }
 
     private func memory(_ engine: EngineStatistics, into json: inout JSONWriter) {
         json.object("memory") { json in
             json.member("engine_bytes", engine.memoryBytes)
             json.member("segment_bytes", engine.segmentBytes)
+            json.member("bounds_bytes_max", boundsBytesMax)
             guard let reading = configuration.memory?() else { return }
             json.member("allocated_bytes", reading.allocated)
             json.member("active_bytes", reading.active)
@@ -110,7 +130,9 @@ extension Server {
     private func net(into json: inout JSONWriter) {
         let net = transport.statistics
         json.object("net") { json in
-            json.member("connections_now", net.connections)
+            json.bound(
+                "connections", now: sessions.count, peak: peaks.connections, max: configuration.connectionsMax)
+            json.member("turned_away", counters.turnedAway)
             json.member("accepted", net.accepted)
             json.member("closed", net.closed)
             json.member("bytes_in", net.bytesIn)
@@ -119,9 +141,9 @@ extension Server {
             json.member("sends", net.sends)
             json.member("polls", net.polls)
             json.member("backend", transport.backend.name)
-            json.member("unfinished_bytes_now", net.unfinishedBytes)
-            json.member("unfinished_bytes_peak", net.unfinishedPeak)
-            json.member("unfinished_bytes_max", net.unfinishedMax)
+            json.bound(
+                "unfinished_bytes", now: net.unfinishedBytes, peak: net.unfinishedPeak, max: net.unfinishedMax)
+            json.member("unfinished_disconnected", counters.unfinishedTooMuch)
             json.member("queued_bytes_now", net.queuedBytes)
             json.member("queued_bytes_peak", net.queuedPeak)
             json.member("unsent_private_bytes_now", net.unsentPrivateBytes)
@@ -130,7 +152,32 @@ extension Server {
     }
 }
 
+extension Server {
+    /// What everything that is bounded may take together, rows and indexes not included.
+    private var boundsBytesMax: Int {
+        let bytes = [
+            configuration.pendingBytesMax, configuration.unfinishedBytesMax, configuration.heldBytesMax,
+            configuration.repliesBytesMax,
+            configuration.segmentBytesMax, configuration.catchUpBytesMax, ServerLimits.definitionBytesMax,
+            ServerLimits.waitingMaxOfAll * MemoryLayout<WaitingRequest>.stride,
+            ServerLimits.subscriptionsMax * ServerLimits.subscriptionBytes,
+            (configuration.connectionsMax + ServerLimits.surplusConnections) * ServerLimits.connectionBytes,
+            ServerLimits.loopBytes,
+        ]
+        return bytes.reduce(0, +)
+    }
+}
+
 extension JSONWriter {
+    /// What something is now, was at most since the start, and may be.
+    fileprivate mutating func bound(
+        _ name: String, now: some FixedWidthInteger, peak: some FixedWidthInteger, max: some FixedWidthInteger
+    ) {
+        member("\(name)_now", now)
+        member("\(name)_peak", peak)
+        member("\(name)_max", max)
+    }
+
     fileprivate mutating func object(_ key: String, _ members: (inout JSONWriter) -> Void) {
         self.key(key)
         beginObject()

@@ -23,7 +23,7 @@ extension Server {
         counters.subscriptions -= 1
         readers.remove(connection, kind: subscription.kind, class: subscription.class)
         if let index = catchUps.index(connection, kind: subscription.kind) {
-            engine.end(catchUps.remove(at: index).catchUp)
+            endCatchUp(at: index)
         }
     }
 
@@ -35,11 +35,14 @@ extension Server {
         sessions[slot].subscriptions[subscription.kind] = subscription
         sessions[slot].notificationsMax += subscription.notifications
         counters.subscriptions += 1
+        peaks.subscriptions = max(peaks.subscriptions, counters.subscriptions)
         if let catchUp {
             catchUps.append(
                 CatchUpReader(
                     connection: connection, kind: subscription.kind, class: subscription.class,
-                    notifications: subscription.notifications, catchUp: catchUp, isBootstrapping: true))
+                    notifications: subscription.notifications, catchUp: catchUp,
+                    bytes: catchUpBytes(subscription.kind), isBootstrapping: true))
+            peaks.catchUpBytes = max(peaks.catchUpBytes, catchUps.bytes)
         } else {
             readers.add(
                 LiveReader(connection: connection, notifications: subscription.notifications),

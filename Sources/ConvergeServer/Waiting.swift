@@ -23,8 +23,11 @@ extension Server {
 
     mutating func wait(_ slot: Int, _ stream: UInt16, _ request: WaitingRequest.Request) {
         sessions[slot].waiting += 1
-        sessions[slot].waitingBytes += answerBytes(request)
+        let bytes = answerBytes(request)
+        sessions[slot].waitingBytes += bytes
+        promisedBytes += bytes
         waiting.append(WaitingRequest(connection: sessions[slot].connection, stream: stream, request: request))
+        peaks.waiting = max(peaks.waiting, waiting.count)
     }
 
     private func answerBytes(_ request: WaitingRequest.Request) -> Int {
@@ -42,12 +45,22 @@ extension Server {
         for request in answered where sessions.isAlive(request.connection) {
             let slot = request.connection.slot
             sessions[slot].waiting -= 1
-            sessions[slot].waitingBytes -= answerBytes(request.request)
+            let bytes = answerBytes(request.request)
+            sessions[slot].waitingBytes -= bytes
+            promisedBytes -= bytes
             switch request.request {
             case .sync(let synced): answer(slot, request.stream, synced)
             case .query(let query): answer(slot, request.stream, query)
             }
-            if sessions[slot].state == .leaving, sessions[slot].waiting == 0 { close(slot) }
+            unpark(request.connection)
+            closeWhenAnswered(slot)
         }
+    }
+
+    /// Closes the connection of a client that has said that it goes, or has ended its side, once it is answered.
+    mutating func closeWhenAnswered(_ slot: Int) {
+        guard sessions[slot].state == .leaving || sessions[slot].hasEnded, sessions[slot].isAlive else { return }
+        guard sessions[slot].waiting == 0, !sessions[slot].isHeld else { return }
+        close(slot)
     }
 }

@@ -12,6 +12,12 @@ extension Server {
         switch candidate {
         case .registered(let entry): reply(slot, stream: stream, KindInfo(entry))
         case .new(let entry):
+            guard registry.bytes + entry.encoded.count <= ServerLimits.definitionBytesMax else {
+                throw WireError(
+                    .limitReached,
+                    "kind '\(entry.definition.name)': the definitions of all kinds may have \(ServerLimits.definitionBytesMax) "
+                        + "bytes, and have \(registry.bytes): shorten names, or register fewer kinds")
+            }
             do { try engine.createKind(entry.kind, entry.definition) } catch {
                 throw WireError(error.wireCode, "the kind could not be created: \(error)")
             }

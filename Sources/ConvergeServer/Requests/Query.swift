@@ -20,6 +20,7 @@ extension Server {
         do {
             let bytes = try engine.encodeQuery(kind: message.kind, id: message.id, stream: stream, into: buffer)
             transport.commit(connection, bytes)
+            charge(slot, RequestCost.ofAnswer(bytes: bytes))
         } catch {
             preconditionFailure("the kind is registered and the buffer large enough: \(error)")
         }

@@ -3,6 +3,8 @@ import ConvergeWire
 extension Server {
     /// Handles everything but writes. The connection's earlier writes have been applied.
     mutating func handleRequest(_ slot: Int, _ header: FrameHeader, _ payload: RawSpan) {
+        // The flush that its own writes brought about may have ended the connection.
+        guard sessions[slot].takesFrames else { return }
         counters.requests += 1
         charge(slot, RequestCost.estimate(header.opcode, payloadBytes: payload.byteCount))
         guard sessions[slot].state == .open || header.opcode == .connect else {

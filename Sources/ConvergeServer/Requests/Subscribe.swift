@@ -12,6 +12,12 @@ extension Server {
                 "this connection already subscribes to '\(entry.definition.name)': unsubscribe first, or use another connection"
             )
         }
+        guard counters.subscriptions < ServerLimits.subscriptionsMax else {
+            counters.subscriptionsRefused += 1
+            throw WireError(
+                .limitReached,
+                "this server keeps at most \(ServerLimits.subscriptionsMax) subscriptions, and has as many: end some")
+        }
         // No history is kept yet: whoever comes back with a token starts over, as R4 allows.
         let isResuming = !message.token.isEmpty
         if isResuming { _ = try Token(bytes: message.token) }
@@ -41,6 +47,10 @@ extension Server {
     }
 
     private mutating func beginCatchUp(_ kind: UInt16, _ class: Int) throws(WireError) -> CatchUp {
+        guard admitsCatchUp(kind) else {
+            counters.catchUpsRefused += 1
+            throw WireError(.limitReached, Server.catchUpsAreFull)
+        }
         do { return try engine.beginCatchUp(kind: kind, LiveReaders.classes[`class`]) } catch {
             throw WireError(error.wireCode, "the bootstrap could not start: \(error)")
         }

@@ -35,6 +35,8 @@ public enum GoodbyeReason: UInt16, Sendable, CaseIterable {
     case protocolError = 4
     /// Nothing was received for too long (L2).
     case idle = 5
+    /// A bound of the server is reached, and of all connections this one took most of what it bounds.
+    case limitReached = 6
 }
 
 /// The last message of a server on a connection.
