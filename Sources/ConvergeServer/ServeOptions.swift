@@ -10,12 +10,15 @@ public struct ServeOptions: Sendable {
     /// Asked for `--data`.
     public var dataDirectory: String?
 
+    /// Names of the flags that were given, or their variables.
+    public private(set) var given: Set<String> = []
+
     /// A wrong command line; `description` is a sentence that says what to change.
     public struct UsageError: Error, CustomStringConvertible {
         public let description: String
     }
 
-    private struct Option {
+    struct Option: Sendable {
         let name: String
         /// What stands behind it in the help; empty: it takes no value.
         let value: String
@@ -27,7 +30,9 @@ public struct ServeOptions: Sendable {
         }
     }
 
-    private static let all: [Option] = [
+    private static let all: [Option] = general + bounds
+
+    private static let general: [Option] = [
         Option(name: "--listen", value: "HOST:PORT", help: "address to listen on; port 0 picks one (127.0.0.1:3727)") {
             options, text in
             guard let address = Address(text) else {
@@ -91,6 +96,7 @@ public struct ServeOptions: Sendable {
                 throw UsageError(description: "\(option.name) needs a value: \(option.name) \(option.value)")
             }
         }
+        try validateTogether()
         guard !inMemory || dataDirectory == nil else {
             throw UsageError(description: "--memory and --data exclude each other: give one of them")
         }
@@ -101,7 +107,18 @@ public struct ServeOptions: Sendable {
         }
     }
 
+    private func validateTogether() throws(UsageError) {
+        let pending = configuration.pendingBytesMax >> 20
+        guard configuration.segmentBytesMax >> 20 >= 12 * pending else {
+            throw UsageError(
+                description: "one flush of \(pending) MiB of rows (--pending-max-mb) may become three times as much of "
+                    + "notifications, for which a quarter of --segments-max-mb is kept free: make that at least \(12 * pending)"
+            )
+        }
+    }
+
     private mutating func set(_ option: Option, named name: String, _ text: String) throws(UsageError) {
+        given.insert(option.name)
         if let complaint = option.apply(&self, text) {
             throw UsageError(description: "\(name) \(complaint); got \(Sentence.quote(text))")
         }
@@ -111,13 +128,13 @@ public struct ServeOptions: Sendable {
     public static var help: String {
         all.map { option in
             let flag = option.value.isEmpty ? option.name : "\(option.name) \(option.value)"
-            return "  \(flag)\(String(repeating: " ", count: max(1, 22 - flag.utf8.count)))\(option.help)"
+            return "  \(flag)\(String(repeating: " ", count: max(1, 30 - flag.utf8.count)))\(option.help)"
         }.joined(separator: "\n")
     }
 }
 
 /// A number in digits alone, without a sign.
-private func decimal(_ text: some StringProtocol) -> Int? {
+func decimal(_ text: some StringProtocol) -> Int? {
     text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
 }
 

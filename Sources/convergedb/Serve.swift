@@ -12,6 +12,7 @@ func serve(_ arguments: [String]) {
         fail(error.description, code: 2)
     }
     options.configuration.memory = readMemory
+    if let sentence = fitOpenFiles(&options) { fail(sentence, code: 1) }
     do {
         var server = try Server(options.configuration)
         stopOnSignals(server.stopper)
