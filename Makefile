@@ -127,10 +127,11 @@ test-c: $(C_TESTS:%=$(C_OUT)/test_%) $(C_OUT)/golden_frames
 	@for t in $(C_TESTS:%=test_%); do echo "== $$t"; $(C_OUT)/$$t 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]' ; done
 	@echo "== golden_frames"; $(C_OUT)/golden_frames 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]'
 
-HISTORIES ?= 1000
+HISTORIES ?= 10000
 SEED ?= 1
-property: $(C_OUT)/property ## the core against the reference model (HISTORIES=n SEED=n)
-	@$(C_OUT)/property --histories $(HISTORIES) --first-seed $(SEED)
+JOBS ?= $(shell nproc)
+property: $(C_OUT)/property ## the core against the reference model (HISTORIES=n SEED=n JOBS=n)
+	@$(C_OUT)/property --histories $(HISTORIES) --first-seed $(SEED) --jobs $(JOBS)
 
 test-swift: debug
 	@CONVERGE_BIN_DIR=$(CURDIR)/.build/debug swift test --skip-build --disable-xctest $(STRICT)

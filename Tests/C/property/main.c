@@ -1,11 +1,12 @@
 /*
  * main.c - property: random histories of the core against the reference model.
  *
- *   property [--histories N] [--first-seed S] [--verbose]     N histories, seeds S, S+1, ...
- *   property --seed S [--verbose]                             one history again
+ *   property [--histories N] [--first-seed S] [--jobs J] [--verbose]     N histories, seeds S, S+1, ..., in J processes
+ *   property --seed S [--verbose]                                        one history again
  *
  * A run of some size also fails if something it is meant to show never happened.
  */
+#include "jobs.h"
 #include "run.h"
 #include "self_test.h"
 #include <stdio.h>
@@ -113,19 +114,21 @@ static uint64_t number_after(int argc, char **argv, int *i) {
 }
 
 int main(int argc, char **argv) {
-    uint64_t histories = 1000, first = 1;
+    uint64_t histories = 1000, first = 1, jobs = 1;
     bool verbose = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--histories") == 0)
             histories = number_after(argc, argv, &i);
         else if (strcmp(argv[i], "--first-seed") == 0)
             first = number_after(argc, argv, &i);
+        else if (strcmp(argv[i], "--jobs") == 0)
+            jobs = number_after(argc, argv, &i);
         else if (strcmp(argv[i], "--seed") == 0)
             first = number_after(argc, argv, &i), histories = 1;
         else if (strcmp(argv[i], "--verbose") == 0)
             verbose = true;
         else {
-            fprintf(stderr, "usage: property [--histories N] [--first-seed S] [--seed S] [--verbose]\n");
+            fprintf(stderr, "usage: property [--histories N] [--first-seed S] [--jobs J] [--seed S] [--verbose]\n");
             return 2;
         }
     }
@@ -134,11 +137,18 @@ int main(int argc, char **argv) {
         fprintf(stderr, "property: --histories takes a number above 0\n");
         return 2;
     }
+    if (jobs == 0 || jobs > JOBS_MAX) {
+        fprintf(stderr, "property: --jobs takes a number, 1 to %d\n", JOBS_MAX);
+        return 2;
+    }
     model_self_test();
     definitions_test();
     churn_test();
     printf("seeds %llu..%llu\n", (unsigned long long)first, (unsigned long long)(first + histories - 1));
-    for (uint64_t i = 0; i < histories; i++) history_run(first + i, verbose, &t);
+    if (jobs > 1)
+        jobs_run(first, histories, (unsigned)jobs, verbose, &t);
+    else
+        for (uint64_t i = 0; i < histories; i++) history_run(first + i, verbose, &t);
     bool all = report(&t, histories >= ENOUGH_HISTORIES);
     if (!all) {
         printf("FAILED: what must occur did not\n");
