@@ -53,17 +53,22 @@ package enum Sentence {
         return best?.name
     }
 
-    /// Levenshtein distance, letters compared without case.
+    /// Insertions, deletions, replacements and swaps of neighbours, letters compared without case.
     private static func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+        func same(_ a: UInt8, _ b: UInt8) -> Bool { lowercased(a) == lowercased(b) }
+        var older: [Int] = []
         var row = Array(0...right.count)
         for (i, a) in left.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
+            var next = [i + 1]
             for (j, b) in right.enumerated() {
-                let substituted = diagonal + (lowercased(a) == lowercased(b) ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = Swift.min(substituted, Swift.min(row[j], diagonal) + 1)
+                var best = Swift.min(row[j] + (same(a, b) ? 0 : 1), row[j + 1] + 1, next[j] + 1)
+                if i > 0, j > 0, same(a, right[j - 1]), same(left[i - 1], b) {
+                    best = Swift.min(best, older[j - 1] + 1)
+                }
+                next.append(best)
             }
+            older = row
+            row = next
         }
         return row[right.count]
     }
