@@ -63,6 +63,13 @@ public func cutFrame(_ bytes: RawSpan, at offset: Int, payloadMax: Int) -> Frame
 @usableFromInline
 func headerError(_ bytes: RawSpan, at offset: Int, payloadMax: Int) -> WireError {
     func byte(_ index: Int) -> UInt8 { bytes.unsafeLoad(fromByteOffset: offset + index, as: UInt8.self) }
+    let begin = String(decoding: (0..<4).map(byte), as: UTF8.self)
+    if ["HTTP", "GET ", "POST", "HEAD", "PUT "].contains(begin) {
+        return WireError(
+            .unsupportedVersion,
+            "this is HTTP, which ConvergeDB does not speak: check which program this address belongs to, and reach "
+                + "ConvergeDB with convergectl or a client library")
+    }
     guard byte(0) == 1 else {
         return WireError(
             .unsupportedVersion,
