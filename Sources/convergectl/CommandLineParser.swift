@@ -1,3 +1,7 @@
+extension String {
+    fileprivate var isBraced: Bool { hasPrefix("{") && hasSuffix("}") }
+}
+
 /// Takes a command line apart. Flags may stand anywhere, as `--name VALUE` or `--name=VALUE`; `--` ends them.
 struct CommandLineParser {
     private(set) var words: [String] = []
@@ -9,6 +13,9 @@ struct CommandLineParser {
         while index < arguments.count {
             let argument = arguments[index]
             index += 1
+            if !flagsEnded, words.isEmpty, argument.hasPrefix("-"), !Self.isFlag(argument) {
+                throw CommandFailure(.usage, "'\(shown(argument))': flags begin with two dashes, '-\(shown(argument))'")
+            }
             if flagsEnded || !Self.isFlag(argument) {
                 words.append(argument)
                 continue
@@ -49,6 +56,9 @@ struct CommandLineParser {
     private static var known: [Flag] { GlobalOptions.flags + Verb.all.flatMap(\.flags) }
 
     private static func unknown(_ name: String, _ candidates: [Flag]) -> CommandFailure {
+        if ["--port", "--host", "--address"].contains(name) {
+            return CommandFailure(.usage, "'\(name)' is no flag of convergectl: say --server HOST:PORT")
+        }
         let hint = nearest(to: name, among: candidates.map(\.name)).map { "; did you mean \($0)?" } ?? ""
         return CommandFailure(.usage, "'\(shown(name))' is no flag of convergectl\(hint)")
     }
@@ -60,7 +70,7 @@ struct CommandLineParser {
             throw CommandFailure(.usage, "\(name) is no flag of '\(verb.name)'; usage: \(verb.usage)")
         }
         guard words.count == verb.words.count else {
-            if words.count > verb.words.count, verb.words.last == "JSON", words[verb.words.count - 1].hasPrefix("{") {
+            if words.count > verb.words.count, verb.words.last == "JSON", !words[verb.words.count - 1].isBraced {
                 throw CommandFailure(
                     .usage, "the JSON came as several words: put the JSON in single quotes; usage: \(verb.usage)")
             }

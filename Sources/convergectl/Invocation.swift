@@ -25,8 +25,8 @@ struct Invocation: Sendable {
 /// The flags that every verb takes, anywhere on the line.
 struct GlobalOptions: Sendable {
     static let flags = [
-        Flag("--server", "HOST:PORT", "the server; default 127.0.0.1:3727, or $CONVERGEDB_SERVER"),
-        Flag("--source", "N", "the source to write as, 0 to 63; default 63, shared with other commands"),
+        Flag("--server", "HOST:PORT", "default $CONVERGEDB_SERVER, or 127.0.0.1:3727"),
+        Flag("--source", "N", "write as this source, 0 to 63; default 63, shared"),
         Flag("--token-file", "FILE", "present the access token in this file"),
         Flag("--json", nil, "print JSON: one document (watch: one object a line)"),
         Flag("--timeout", "SECONDS", "for connecting and for each answer; default 10"),
@@ -85,6 +85,9 @@ struct GlobalOptions: Sendable {
         let refusal = CommandFailure(
             .usage, "\(origin) takes HOST:PORT with a port from 1 to 65535, e.g. 127.0.0.1:3727, not '\(shown(server))'"
         )
+        if server.split(separator: "/", omittingEmptySubsequences: false).dropFirst().first == "" {
+            throw CommandFailure(.usage, "\(origin) takes HOST:PORT and no URL: leave '//' and what is before it away")
+        }
         var rest = server[...]
         if rest.hasPrefix("[") {
             guard let close = rest.firstIndex(of: "]") else { throw refusal }

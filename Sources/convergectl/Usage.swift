@@ -20,11 +20,12 @@ enum Usage {
                 ("int:42", "a number from 0 to 18446744073709551615"),
                 ("uuid:… hex:…", "a UUID; 64 hexadecimal digits"),
             ]))
-            What is printed is the text if the bytes of an id are printable, else hex: and the digits: int:42 is shown as *,
-            int:1 as hex:0100….
+            What is printed is the text if the bytes of an id are printable, else hex: and
+            the digits: int:42 is shown as *, int:1 as hex:0100….
 
-            Data goes to standard output, talk to standard error. Exit codes: 0 ok, 1 refused by the server, 2 usage,
-            3 cannot connect, 4 not allowed, 5 time-out, 6 not found, 7 a check failed, 130 interrupted.
+            Data goes to standard output, talk to standard error. Exit codes: 0 ok,
+            1 refused by the server, 2 usage, 3 cannot connect, 4 not allowed, 5 time-out,
+            6 not found, 7 a check failed, 130 interrupted.
             'convergectl VERB --help' says more about a verb.
             """
     }

@@ -51,6 +51,31 @@ final class Listener {
         writeEnd = -1
     }
 
+    /// Sends bytes to an address of this machine, and returns what comes back until the other side ends it.
+    static func exchange(_ request: [UInt8], with address: String) throws -> [UInt8] {
+        let peer = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(peer) }
+        var place = sockaddr_in()
+        place.sin_family = sa_family_t(AF_INET)
+        place.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        place.sin_port = (UInt16(address.split(separator: ":").last ?? "") ?? 0).bigEndian
+        let isConnected = withUnsafePointer(to: &place) { place in
+            place.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(peer, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        var bytes = request
+        guard isConnected, send(peer, &bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
+            throw ClientFailure("cannot reach \(address): errno \(errno)")
+        }
+        var patience = timeval(tv_sec: 20, tv_usec: 0)
+        setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        var answer: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 4096)
+        while case let count = recv(peer, &piece, piece.count, 0), count > 0 { answer += piece.prefix(count) }
+        return answer
+    }
+
     /// Accepts one connection, reads what comes first, answers, and ends it.
     func answering(_ answer: [UInt8], _ start: (String) throws -> Process) throws -> Process.Ended {
         let process = try start("127.0.0.1:\(port)")

@@ -16,7 +16,7 @@ import Testing
         let tool = try Tool.withGauge()
         let ended = try tool.run("load", "Gauge", "-", "--id", "site,number", "--json", input: Self.csv)
         #expect(ended.status == 0)
-        #expect(ended.errors.contains("are no fields of Gauge are ignored: note\n"))
+        #expect(ended.errors.contains("are no fields of Gauge are ignored: 'note'\n"))
         let summary = try ended.json()
         #expect(summary["records"] == 3 && summary["applied"] == 3 && summary["refused"] == 0)
         #expect(try tool.run("get", "Gauge", "A-1", "--json").json()["fields"]?["level"] == 5)

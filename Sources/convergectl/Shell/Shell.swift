@@ -6,9 +6,9 @@ extension Verb {
         name: "shell", words: [], summary: "Run commands typed at a prompt, or from a pipe",
         details: """
             Each line is a command without 'convergectl'; words are quoted as in a shell:
-            '...', "..." and \\. All lines share one connection, which is made again
-            when the server went away. The flags of the shell hold for every line. Also:
-            help, help VERB, exit.
+            '...', "..." and \\. All lines share one connection, which is made again when
+            the server went away. The flags of the shell hold for every line. Also: help,
+            help VERB, exit.
 
             On a terminal: Tab completes verbs, flags, kinds and files; the arrows walk the
             history, kept in $XDG_STATE_HOME/convergedb/history (else ~/.local/state), but

@@ -5,9 +5,11 @@ extension Verb {
     static let export = Verb(
         name: "export", words: ["KIND"], summary: "Print every entity of a kind, one JSON object a line",
         details: """
-            Each line has id, version, source_set (bit n: source n asserts it), the same as a list in sources, and fields;
-            lines are sorted by id, so that two exports of the same state are the same text. Writes that go on meanwhile are in it or not, entity by entity. 'load' reads these lines.
-            The whole kind is held in memory. With --json, one document with the lines in 'entities'.
+            Each line has id, version, source_set (bit n: source n asserts it), the same as
+            a list in sources, and fields; lines are sorted by id, so that two exports of
+            the same state are the same text. Writes that go on meanwhile are in it or not,
+            entity by entity. 'load' reads these lines. The whole kind is held in memory.
+            With --json, one document with the lines in 'entities'.
             """,
         run: { try await runExport($0) })
 }

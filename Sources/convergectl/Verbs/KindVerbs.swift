@@ -5,8 +5,9 @@ extension Verb {
     static let kindApply = Verb(
         name: "kind apply", words: ["FILE"], summary: "Register the kind that a kind file describes",
         details: """
-            Prints the kind's name, its number, and 'created' or 'unchanged'. The same file again changes nothing; a file
-            that changes a field is refused. FILE is JSON, or - for standard input:
+            Prints the kind's name, its number, and 'created' or 'unchanged'. The same file
+            again changes nothing; a file that changes a field is refused. FILE is JSON, or
+            - for standard input:
 
               { "name": "Flight", "durability": "durable",
                 "fields": [ { "name": "status", "type": "string", "max": 12 },

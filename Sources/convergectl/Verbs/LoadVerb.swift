@@ -1,20 +1,23 @@
 import ConvergeClient
 import ConvergeJSON
+import Glibc
 
 extension Verb {
     static let load = Verb(
         name: "load", words: ["KIND", "FILE"], summary: "Assert every record of a CSV or NDJSON file",
         details: """
-            FILE is CSV with a header line (RFC 4180), or one JSON object a line; - is standard input. CSV columns with the
-            name of a field fill it, empty ones leave it zero, others are ignored. Fields that another source owns are
-            not written, and named.
+            FILE is CSV with a header line (RFC 4180), or one JSON object a line; - is
+            standard input. CSV columns with the name of a field fill it, empty ones leave
+            it zero, others are ignored. Fields that another source owns are not written,
+            and named.
 
-              --id carrier,flight,origin    the id is the values joined by '-', e.g. UA-1545-EWR: up to 32 bytes
-              --id str:carrier,flight       the SHA-256 of the joined text, for longer ones
-              --id int:number               also uuid: and hex:
+              --id carrier,flight,origin  joined by '-', e.g. UA-1545-EWR: up to 32 bytes
+              --id str:carrier,flight     the SHA-256 of the joined text, for longer ones
+              --id int:number             also uuid: and hex:
 
-            Without --id, FILE has lines as 'export' prints them. A record that cannot be read ends the load: those before
-            it stay loaded. Refused records are counted, and the first of them shown; then the exit code is 1.
+            Without --id, FILE has lines as 'export' prints them. A record that cannot be
+            read ends the load: those before it stay loaded. Refused records are counted,
+            and the first of them shown; then the exit code is 1.
             """,
         flags: [Flag("--id", "COLUMNS", "the columns that make an entity's id, with commas between them")],
         run: { try await runLoad($0) })
@@ -22,7 +25,12 @@ extension Verb {
 
 private func runLoad(_ invocation: Invocation) async throws -> ExitCode {
     let idColumns = try invocation.flags["--id"].map(IDColumns.init)
-    let file = try InputFile(invocation.words[1])
+    let (first, second) = (invocation.words[0], invocation.words[1])
+    if second != "-", access(second, F_OK) != 0, access(first, F_OK) == 0 {
+        throw CommandFailure(
+            .usage, "there is no file '\(shown(second))': the kind comes first, convergectl load KIND FILE")
+    }
+    let file = try InputFile(second)
     let client = try await invocation.connectToWrite()
     let kind = try await invocation.kind(of: client)
     let earlier = try await client.writesBefore()
@@ -93,8 +101,12 @@ private struct Load {
         try await take { reader, records in try reader.feed(piece, into: &records) }
         if !toldIgnored, !reader.ignoredColumns.isEmpty {
             toldIgnored = true
-            let names = reader.ignoredColumns.map { shown($0) }.joined(separator: ", ")
-            talk("columns that are no fields of \(kind.name) are ignored: \(names)")
+            let fields = kind.layout.fields.map(\.name)
+            let names = reader.ignoredColumns.map { column in
+                let near = Sentence.nearest(to: column, among: fields)
+                return Sentence.quote(column) + (near.map { " (did you mean '\($0)'?)" } ?? "")
+            }
+            talk("columns that are no fields of \(kind.name) are ignored: \(names.joined(separator: ", "))")
         }
         bar.update(bytes: bytes, records: records)
     }

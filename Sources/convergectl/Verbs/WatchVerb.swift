@@ -5,11 +5,13 @@ extension Verb {
     static let watch = Verb(
         name: "watch", words: ["KIND"], summary: "Print every change of a kind as it happens",
         details: """
-            Without --bootstrap, what exists already is not printed. Ends by --count, --once or Ctrl-C (exit code 130).
-            With --json, one object a line: type, id, version, source_set, sources, changed, fields, reason, previous;
-            the markers bootstrap_begin and bootstrap_end, and the last line {"type":"end"}, carry a token. The last line's is
-            that of the snapshot's end, or of the subscription's begin: who goes on from there sees every change behind it,
-            also those that were printed already.
+            Without --bootstrap, what exists already is not printed. Ends by --count, --once
+            or Ctrl-C (exit code 130). With --json, one object a line: type, id, version,
+            source_set, sources, changed, fields, reason, previous; the markers
+            bootstrap_begin and bootstrap_end, and the last line {"type":"end"}, carry a
+            token. The last line's is that of the snapshot's end, or of the subscription's
+            begin: who goes on from there sees every change behind it, also those that were
+            printed already.
             """,
         flags: [
             Flag("--bootstrap", nil, "begin with everything that exists"),

@@ -5,8 +5,9 @@ extension Verb {
     static let assert = Verb(
         name: "assert", words: ["KIND", "ID", "JSON"], summary: "Declare the whole state of an entity",
         details: """
-            Fields that JSON leaves out become zero. Fields that another source owns stay as they are, and are named. When the command returns 0 the write is flushed, and on its way to
-            every subscriber.
+            Fields that JSON leaves out become zero. Fields that another source owns stay as
+            they are, and are named. When the command returns 0 the write is flushed, and on
+            its way to every subscriber.
 
               convergectl assert Flight UA-1545 '{"status":"boarding","delay_minutes":3}'
             """,
@@ -14,14 +15,18 @@ extension Verb {
 
     static let patch = Verb(
         name: "patch", words: ["KIND", "ID", "JSON"], summary: "Replace some fields of an entity",
-        details: "Fields that JSON leaves out stay as they are. An entity that does not exist is created.",
+        details: """
+            Fields that JSON leaves out stay as they are. An entity that does not exist is
+            created.
+            """,
         run: { try await runWrite($0, .patch) })
 
     static let retract = Verb(
         name: "retract", words: ["KIND", "ID"], summary: "Withdraw this source's assertion of an entity",
         details: """
-            The entity goes when no source asserts it any more. Retracting what this source does not assert changes nothing:
-            exit code 1 when others assert it, who are named; 6 when nobody does.
+            The entity goes when no source asserts it any more. Retracting what this source
+            does not assert changes nothing: exit code 1 when others assert it, who are
+            named; 6 when nobody does.
             """,
         run: { try await runWrite($0, .retract) })
 }
