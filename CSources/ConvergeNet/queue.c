@@ -274,6 +274,10 @@ void cvgi_queue_discard(cvgi_queue *queue, cvgi_chunk_pool *pool) {
         entry_release(queue, last, pool);
         queue->count -= 1;
     }
+    if (queue->open != NULL && queue->open->references == 1) { /* nobody's any more: the next message begins anew */
+        chunk_release(queue, pool, queue->open);
+        queue->open = NULL;
+    }
     settle_when_empty(queue, pool);
 }
 
