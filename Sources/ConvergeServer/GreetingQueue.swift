@@ -42,6 +42,7 @@ extension Server {
             greetings.dropPassed { sessions.isAlive($0) && sessions[$0.slot].state == .greeting }
         }
         greetings.append(connection, deadline: now + Int64(configuration.greetingMilliseconds) * 1_000)
+        peaks.greetings = max(peaks.greetings, greetings.count)
     }
 
     mutating func expireGreetings() {

@@ -44,6 +44,7 @@ struct ServerPeaks {
     var waiting = 0
     var subscriptions = 0
     var catchUpBytes = 0
+    var greetings = 0
 }
 
 extension Server {

@@ -133,6 +133,9 @@ extension Server {
             json.bound(
                 "connections", now: sessions.count, peak: peaks.connections, max: configuration.connectionsMax)
             json.member("turned_away", counters.turnedAway)
+            json.bound(
+                "greetings", now: greetings.count, peak: peaks.greetings,
+                max: 2 * configuration.connectionsMax + ServerLimits.greetingsKept + 1)
             json.member("accepted", net.accepted)
             json.member("closed", net.closed)
             json.member("bytes_in", net.bytesIn)

@@ -33,6 +33,11 @@ import Testing
         (["--memory", "--listen", "nowhere"], ["HOST:PORT", "'nowhere'"]),
         (["--memory", "--listen", "h:65536"], ["65,535"]),
         (["--memory", "--net", "select"], ["auto, io_uring or epoll"]),
+        (["--memory", "--replies-max-mb", "15"], ["--replies-max-mb", "MiB, 16 to 65,536", "'15'"]),
+        (["--memory", "--connections-max", "0"], ["connections, 1 to 1,000,000", "'0'"]),
+        (["--memory", "--subscriber-buffer", "many"], ["notifications, 1 to 1,048,576", "'many'"]),
+        (["--memory", "--segments-max-mb", "99999999999999999999"], ["MiB, 64 to 1,048,576"]),
+        (["--memory", "--pending-max-mb", "100"], ["--segments-max-mb", "at least 1200"]),
         (["--memory", "--data", "d"], ["exclude"]),
         (["--data", "d"], ["--memory instead of --data"]),
         ([], ["--memory"]),
@@ -42,6 +47,20 @@ import Testing
             try ServeOptions(arguments: arguments, environment: [:])
         }
         for word in words { #expect(try #require(error).description.contains(word)) }
+    }
+
+    @Test func boundsAreInMebibytes() throws {
+        let configuration = try parse(
+            "--memory", "--unfinished-max-mb", "17", "--held-max-mb", "18", "--replies-max-mb", "19",
+            "--segments-max-mb=960",
+            "--pending-max-mb", "80", "--catch-up-max-mb", "21", "--subscriber-max-mb", "22", "--subscriber-buffer",
+            "23",
+            environment: ["CONVERGEDB_CONNECTIONS_MAX": "24", "CONVERGEDB_REPLIES_MAX_MB": "99"])
+        #expect(configuration.unfinishedBytesMax == 17 << 20 && configuration.heldBytesMax == 18 << 20)
+        #expect(configuration.repliesBytesMax == 19 << 20 && configuration.segmentBytesMax == 960 << 20)
+        #expect(configuration.pendingBytesMax == 80 << 20 && configuration.catchUpBytesMax == 21 << 20)
+        #expect(configuration.subscriberBytes == 22 << 20 && configuration.subscriberNotifications == 23)
+        #expect(configuration.connectionsMax == 24)
     }
 
     @Test func aVariableIsNamedInItsSentence() throws {

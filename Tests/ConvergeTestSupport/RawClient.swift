@@ -40,7 +40,12 @@ public final class RawClient {
 
     /// - Parameters:
     ///   - receiveBuffer: bytes of the kernel's buffer, small for readers that are to be slow; nil: the kernel's choice.
-    public init(_ server: TestServer, receiveBuffer: Int32? = nil, deadlineSeconds: Int = 30) throws {
+    public convenience init(_ server: TestServer, receiveBuffer: Int32? = nil, deadlineSeconds: Int = 30) throws {
+        try self.init(port: server.port, receiveBuffer: receiveBuffer, deadlineSeconds: deadlineSeconds)
+    }
+
+    /// To a server on this machine.
+    public init(port: UInt16, receiveBuffer: Int32? = nil, deadlineSeconds: Int = 30) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw ClientFailure("socket: errno \(errno)") }
         if var size = receiveBuffer {
@@ -53,7 +58,7 @@ public final class RawClient {
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = server.port.bigEndian
+        address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         let status = withUnsafePointer(to: &address) { address in
             address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -145,6 +150,9 @@ public final class RawClient {
         }
         return count > 0
     }
+
+    /// Ends this side alone: what comes can still be taken.
+    public func endSending() { Glibc.shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// Nothing has come that is not taken yet.
     public var isIdle: Bool {

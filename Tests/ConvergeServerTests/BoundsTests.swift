@@ -1,0 +1,213 @@
+import ConvergeJSON
+import ConvergeSchema
+import ConvergeTestSupport
+import ConvergeWire
+import Testing
+
+@testable import ConvergeServer
+
+/// Every bound, reached: who is over it is told, and everyone else goes on.
+@Suite struct BoundsTests {
+    private static let wide = KindDefinition(
+        name: "Wide", fields: (0..<4).map { .init(name: "f\($0)", type: .bytes, max: 16_000) })
+    private static let wideBytes = 4 * 16_002
+
+    /// A client that has asked for far more than its socket takes.
+    private func hoarder(_ server: TestServer, _ kind: UInt16, requests: Int) throws -> RawClient {
+        let client = try RawClient(server, receiveBuffer: 4 << 10)
+        try client.connect(flags: .readOnly)
+        try client.send(
+            Frames.write { w in for _ in 0..<requests { w.message(Query(kind: kind, id: id("w")), stream: 1) } })
+        return client
+    }
+
+    private func withWide(_ server: TestServer) throws -> (RawClient, UInt16) {
+        let (client, _) = try RawClient.withGauge(server)
+        let kind = try client.create(Self.wide)
+        try client.send(Frames.patch(kind, id("w"), mask: 0, []))
+        try client.sync()
+        return (client, kind)
+    }
+
+    private func integer(_ client: RawClient, _ object: String, _ member: String) throws -> Int {
+        try #require(try stats(client)[object]?[member]?.integer())
+    }
+
+    private func wait(_ client: RawClient, _ object: String, _ member: String, above value: Int) throws {
+        for _ in 0..<10_000 where try integer(client, object, member) <= value {}
+        #expect(try integer(client, object, member) > value)
+    }
+
+    // MARK: Replies
+
+    @Test func whoHoldsMostOfTheRepliesIsSentAway() throws {
+        let server = try TestServer {
+            $0.repliesBytesMax = 16 << 20
+            $0.lingerMilliseconds = 30_000
+        }
+        let (witness, kind) = try withWide(server)
+        var hoarders: [RawClient] = []
+        // Each may hold a 128th of what is free, and an answer more.
+        for _ in 0..<300 {
+            hoarders.append(try hoarder(server, kind, requests: 200))
+            guard try integer(witness, "replies", "disconnected") == 0 else { break }
+            #expect(try witness.query(kind, id("w")).data.count == Self.wideBytes)
+        }
+        #expect(try integer(witness, "replies", "disconnected") > 0)
+        #expect(try integer(witness, "replies", "bytes_peak") <= 16 << 20)
+        #expect(try integer(witness, "replies", "bytes_now") <= 12 << 20)
+        #expect(try witness.query(kind, id("w")).data.count == Self.wideBytes)
+        // The first had the largest shares: they hold most.
+        var farewells = 0
+        for client in hoarders.prefix(4) {
+            guard let last = try client.receiveAll().last, last.opcode == .serverGoodbye else { continue }
+            let goodbye = try last.decode(ServerGoodbye.self)
+            #expect(goodbye.reason == GoodbyeReason.slowReader.rawValue)
+            #expect(goodbye.message.contains("take the answers before you ask for more"))
+            farewells += 1
+            break
+        }
+        #expect(farewells > 0)
+        try server.stop()
+    }
+
+    /// Below three quarters nobody has to go: shares get smaller, and everybody gets all answers in the end.
+    @Test func manyWhoAskForMuchGetItLater() throws {
+        let server = try TestServer { $0.repliesBytesMax = 64 << 20 }
+        let (witness, kind) = try withWide(server)
+        let clients = try (0..<30).map { _ in try hoarder(server, kind, requests: 60) }
+        #expect(try witness.query(kind, id("w")).data.count == Self.wideBytes)
+        for client in clients {
+            for _ in 0..<60 { #expect(try client.receive(QueryResult.self).data.count == Self.wideBytes) }
+        }
+        #expect(try integer(witness, "replies", "disconnected") == 0)
+        #expect(try integer(witness, "requests", "held_bytes_peak") > 0)
+        #expect(try integer(witness, "requests", "connections_held_now") == 0)
+        #expect(try integer(witness, "requests", "held_bytes_now") == 0)
+        try server.stop()
+    }
+
+    /// Answers that are promised count: without that a flush would queue them all at once.
+    @Test func answersThatWaitForAFlushArePromised() throws {
+        let server = try TestServer {
+            $0.repliesBytesMax = 16 << 20
+            $0.windowMilliseconds = 300
+        }
+        let (witness, kind) = try withWide(server)
+        var clients: [RawClient] = []
+        for number in 0..<40 {
+            let client = try RawClient(server, receiveBuffer: 4 << 10)
+            try client.connect()
+            try client.send(
+                Frames.write { w in
+                    w.patch(kind: kind, schema: 1, id: id(number), mask: 0, data: [])
+                    for _ in 0..<40 { w.message(Query(kind: kind, flags: .afterMyWrites, id: id("w")), stream: 1) }
+                })
+            clients.append(client)
+        }
+        for _ in 0..<3 { try witness.sync() }
+        for client in clients {
+            for _ in 0..<40 { #expect(try client.receive(QueryResult.self).data.count == Self.wideBytes) }
+        }
+        #expect(try integer(witness, "replies", "bytes_peak") <= 16 << 20)
+        #expect(try integer(witness, "requests", "waiting_peak") > 0)
+        try server.stop()
+    }
+
+    // MARK: Segments
+
+    @Test func theSlowestReadersGoWhenSegmentsAreShort() throws {
+        let server = try TestServer {
+            $0.windowMilliseconds = 0
+            $0.segmentBytesMax = 8 << 20
+            $0.subscriberBytes = 1 << 30
+            $0.lingerMilliseconds = 30_000
+        }
+        let (writer, kind) = try withWide(server)
+        let (good, _) = try RawClient.withGauge(server)
+        let (slow, _) = try RawClient.withGauge(server, receiveBuffer: 4 << 10)
+        try good.subscribe(kind, buffer: 1 << 20)
+        try slow.subscribe(kind, buffer: 1 << 20)
+        var rounds: UInt8 = 0
+        while try integer(writer, "segments", "disconnected") == 0, rounds < 250 {
+            rounds += 1
+            try writer.send(
+                Frames.patch(kind, id("w"), mask: 1, [0x80, 0x3E] + [UInt8](repeating: rounds, count: 16_000)))
+            try writer.sync()
+            #expect(try good.receiveState().data[2] == rounds)
+        }
+        #expect(try integer(writer, "segments", "disconnected") == 1)
+        #expect(try integer(writer, "segments", "bytes_peak") <= 8 << 20)
+        let last = try #require(try slow.receiveAll().last)
+        #expect(try last.decode(ServerGoodbye.self).message.contains("read faster, and subscribe again"))
+        try server.stop()
+    }
+
+    // MARK: Catch-up
+
+    @Test func bootstrapsAreRefusedWhenWhatTheyRememberIsTooMuch() throws {
+        let server = try TestServer { $0.catchUpBytesMax = 6 << 10 }
+        let (witness, kind) = try withWide(server)
+        try witness.send(
+            Frames.write { w in for row in 0..<200 { w.patch(kind: kind, schema: 1, id: id(row), mask: 0, data: []) } })
+        try witness.sync()
+        let (first, _) = try RawClient.withGauge(server, receiveBuffer: 4 << 10)
+        try first.subscribe(kind, .bootstrap)
+        let (second, _) = try RawClient.withGauge(server)
+        try second.expectError(to: Subscribe(kind: kind, flags: .bootstrap), .limitReached, "--catch-up-max-mb")
+        #expect(try integer(witness, "subscriptions", "catch_ups_refused") == 1)
+        #expect(try integer(witness, "subscriptions", "catch_up_bytes_peak") <= 6 << 10)
+        while try first.receive().opcode != .bootstrapEnd {}
+        try wait(witness, "subscriptions", "live_now", above: 0)
+        try second.subscribe(kind, .bootstrap)
+        while try second.receive().opcode != .bootstrapEnd {}
+        try server.stop()
+    }
+
+    // MARK: Connections
+
+    @Test func whoComesTooLateIsTold() throws {
+        let server = try TestServer { $0.connectionsMax = 2 }
+        let (witness, kind) = try RawClient.withGauge(server)
+        let second = try RawClient(server)
+        try second.connect()
+        let third = try RawClient(server)
+        try third.expectError(.limitReached, fatal: true, "at most 2 connections", "--connections-max")
+        try third.expectEnd()
+        third.close()
+        #expect(try integer(witness, "net", "turned_away") == 1)
+        #expect(try integer(witness, "net", "connections_max") == 2)
+        second.close()
+        while try integer(witness, "net", "connections_now") > 1 {}
+        let fourth = try RawClient(server)
+        try fourth.connect()
+        #expect(try fourth.query(kind, id("a")).status == QueryResult.Status.notFound.rawValue)
+        try server.stop()
+    }
+
+    @Test func whoHoardsUnfinishedMessagesIsTold() throws {
+        let server = try TestServer { $0.unfinishedBytesMax = 1 << 20 }
+        let (witness, kind) = try RawClient.withGauge(server)
+        let hoarder = try RawClient(server)
+        try hoarder.connect()
+        try hoarder.send(
+            Frames.header(.batch, payloadBytes: 4_000_000) + [UInt8](repeating: 0, count: 900 << 10))
+        let goodbye = try #require(try hoarder.receiveAll().last).decode(ServerGoodbye.self)
+        #expect(goodbye.reason == GoodbyeReason.limitReached.rawValue)
+        #expect(goodbye.message.contains("unfinished messages"))
+        #expect(try integer(witness, "net", "unfinished_disconnected") == 1)
+        #expect(try witness.query(kind, id("a")).status == QueryResult.Status.notFound.rawValue)
+        try server.stop()
+    }
+
+    @Test func connectionsThatComeAndGoDoNotFillTheQueueOfGreetings() throws {
+        let server = try TestServer { $0.connectionsMax = 8 }
+        let (witness, _) = try RawClient.withGauge(server)
+        for _ in 0..<3 * ServerLimits.greetingsKept {
+            let client = try RawClient(server)
+            client.reset()
+        }
+        #expect(try integer(witness, "net", "greetings_peak") <= ServerLimits.greetingsKept + 2 * 9)
+        try server.stop()
+    }
+}
