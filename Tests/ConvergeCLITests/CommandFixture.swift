@@ -20,7 +20,7 @@ final class Process {
         }
     }
 
-    private let pid: pid_t
+    let pid: pid_t
     private let output: Reader
     private let errors: Reader
     private var isWaitedFor = false
