@@ -1,19 +1,22 @@
 #include "apply.h"
 
-enum { GROUP = 64 };
+enum { GROUP = 128 };
 
 typedef struct staged {
     cvgi_table *table;
+    const cvgi_line *line; /* of the index, where the id's probing starts: valid up to stage 5 */
     uint64_t hash;
-    uint8_t *image;     /* the pending row to merge into; NULL: nothing to do */
+    uint8_t *row;       /* image of the candidate; NULL: there is none */
+    uint8_t *image;     /* the pending row that is still to be merged into; NULL: nothing to do */
     uint32_t candidate; /* row that may be the entity's */
     uint32_t other;     /* another, a few in a hundred times */
     int16_t status;
     uint16_t field;
 } staged;
 
-static int check_head(const cvgi_partition *partition, const cvg_op *op, cvgi_table **table) {
-    if (op->code != CVG_ASSERT && op->code != CVG_PATCH && op->code != CVG_RETRACT) return CVG_E_OPERATION;
+static inline int check_head(const cvgi_partition *partition, const cvg_op *op, cvgi_table **table) {
+    enum { CODES = 1 << CVG_ASSERT | 1 << CVG_PATCH | 1 << CVG_RETRACT };
+    if (op->code > CVG_PATCH || (CODES >> op->code & 1) == 0) return CVG_E_OPERATION;
     *table = cvgi_partition_table(partition, op->kind);
     if (*table == NULL) return CVG_E_KIND;
     if (op->source >= CVG_SOURCES) return CVG_E_SOURCE;
@@ -21,7 +24,7 @@ static int check_head(const cvgi_partition *partition, const cvg_op *op, cvgi_ta
     return CVG_OK;
 }
 
-static int check_data(const cvgi_schema *schema, const cvg_op *op, uint16_t *field) {
+static inline int check_data(const cvgi_schema *schema, const cvg_op *op, uint16_t *field) {
     switch (op->code) {
     case CVG_ASSERT:
         return cvgi_schema_check_row(schema, op->data, op->data_bytes, field);
@@ -50,7 +53,7 @@ static int create(cvgi_partition *partition, staged *it, const cvg_op *op, uint3
     return CVG_OK;
 }
 
-static void merge(cvgi_table *table, uint8_t *image, const cvg_op *op) {
+static inline void merge(cvgi_table *table, uint8_t *image, const cvg_op *op) {
     switch (op->code) {
     case CVG_ASSERT:
         cvgi_merge_assert(&table->schema, image, op->source, op->data);
@@ -126,12 +129,13 @@ static __attribute__((noinline)) int write_zones(cvgi_partition *partition, stag
 static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
     cvgi_table *table = it->table;
     uint32_t row = it->candidate;
-    if (row == CVGI_ROW_NONE || memcmp(cvgi_row_id(cvgi_row_at(&table->rows, row)), op->id, CVG_ID_BYTES) != 0)
+    const uint8_t *base = it->row;
+    if (base == NULL || memcmp(cvgi_row_id(base), op->id, CVG_ID_BYTES) != 0) {
         row = cvgi_index_find(&table->index, &table->rows, it->hash, op->id);
+        base = row == CVGI_ROW_NONE ? NULL : cvgi_row_at(&table->rows, row);
+    }
     const bool variable = table->schema.variable != 0;
-    const uint8_t *base = NULL;
-    if (row != CVGI_ROW_NONE) {
-        base = cvgi_row_at(&table->rows, row);
+    if (base != NULL) {
         uint32_t link = cvgi_row_link(&table->rows, base);
         if (link != 0) {
             bool open;
@@ -149,58 +153,72 @@ static int resolve(cvgi_partition *partition, staged *it, const cvg_op *op) {
     if (op->code == CVG_RETRACT && (base == NULL || (cvgi_row_source_set(base) >> op->source & 1) == 0)) return CVG_OK;
     if (CVGI_UNLIKELY(variable)) return write_zones(partition, it, op, row, NULL, base);
     if (CVGI_UNLIKELY(!cvgi_pending_fits(partition, table->rows.stride))) return CVG_E_PENDING;
-    return create(partition, it, op, row, base);
+    const int status = create(partition, it, op, row, base);
+    if (CVGI_UNLIKELY(status != CVG_OK)) return status;
+    merge(table, it->image, op);
+    it->image = NULL;
+    return CVG_OK;
 }
 
 /* 1 */
-static void start(const cvgi_partition *partition, staged *it, const cvg_op *op) {
+static inline void start(const cvgi_partition *partition, staged *it, const cvg_op *op) {
     it->field = CVGI_NO_FIELD;
-    it->image = NULL;
+    it->row = it->image = NULL;
+    it->line = cvgi_index_nothing;
     it->candidate = it->other = CVGI_ROW_NONE;
     it->status = (int16_t)check_head(partition, op, &it->table);
     if (it->status != CVG_OK) return;
     it->hash = cvgi_hash(op->id, partition->hash_seed);
+    it->line = cvgi_index_line(&it->table->index, it->hash);
 }
 
-/* 2 */
-static void probe(staged *it) {
-    if (it->status != CVG_OK) return;
-    const cvgi_line *line = cvgi_index_line(&it->table->index, it->hash);
-    it->candidate = cvgi_index_candidates(line, it->hash, &it->other);
-    if (it->candidate == CVGI_ROW_NONE && line->overflow != 0) cvgi_index_prefetch_further(&it->table->index, it->hash);
+/* 2. Whether the id may be in the lines behind. */
+static inline bool probe(staged *it) {
+    it->candidate = cvgi_index_candidates(it->line, it->hash, &it->other);
+    if (CVGI_LIKELY(it->candidate != CVGI_ROW_NONE)) {
+        it->row = cvgi_row_at(&it->table->rows, it->candidate);
+        return false;
+    }
+    if (it->line->overflow == 0) return false;
+    cvgi_index_prefetch_further(&it->table->index, it->hash);
+    return true;
 }
 
-static void prefetch_candidates(const staged *it) {
-    if (it->candidate == CVGI_ROW_NONE) return;
+static inline void prefetch_candidates(const staged *it) {
+    if (it->row == NULL) return;
     const cvgi_rows *rows = &it->table->rows;
-    cvgi_row_prefetch(rows, cvgi_row_at(rows, it->candidate));
-    if (it->other != CVGI_ROW_NONE) cvgi_row_prefetch(rows, cvgi_row_at(rows, it->other));
+    cvgi_row_prefetch(rows, it->row);
+    if (CVGI_UNLIKELY(it->other != CVGI_ROW_NONE)) cvgi_row_prefetch(rows, cvgi_row_at(rows, it->other));
 }
 
 /* The variable zone that the row has: the write is compared with it, or takes from it what it does not replace. */
 static void prefetch_block(const staged *it) {
-    if (it->candidate == CVGI_ROW_NONE) return;
-    const cvgi_rows *rows = &it->table->rows;
-    __builtin_prefetch(cvgi_row_block(cvgi_row_at(rows, it->candidate), rows->block_at));
+    if (it->row != NULL) __builtin_prefetch(cvgi_row_block(it->row, it->table->rows.block_at));
 }
 
 /* 3 */
 static void probe_further(staged *it) {
-    if (it->candidate != CVGI_ROW_NONE || it->status != CVG_OK) return;
-    if (cvgi_index_line(&it->table->index, it->hash)->overflow == 0) return;
+    if (it->candidate != CVGI_ROW_NONE || it->line->overflow == 0) return;
     it->candidate = cvgi_index_candidates_further(&it->table->index, it->hash, &it->other);
+    if (it->candidate == CVGI_ROW_NONE) return;
+    it->row = cvgi_row_at(&it->table->rows, it->candidate);
     prefetch_candidates(it);
 }
 
 static int apply_group(cvgi_partition *partition, const cvg_op *ops, size_t count, size_t index, cvg_refusal *refusals,
                        size_t refusals_max, cvg_applied *applied) {
     staged group[GROUP];
+    for (size_t i = 0; i < count; i++) {
+        __builtin_prefetch(ops[i].id);
+        __builtin_prefetch(ops[i].data);
+    }
     for (size_t i = 0; i < count; i++) start(partition, &group[i], &ops[i]);
-    for (size_t i = 0; i < count; i++)
-        if (group[i].status == CVG_OK) __builtin_prefetch(cvgi_index_line(&group[i].table->index, group[i].hash));
-    for (size_t i = 0; i < count; i++) probe(&group[i]);
+    for (size_t i = 0; i < count; i++) __builtin_prefetch(group[i].line);
+    bool further = false;
+    for (size_t i = 0; i < count; i++) further |= probe(&group[i]);
     for (size_t i = 0; i < count; i++) prefetch_candidates(&group[i]);
-    for (size_t i = 0; i < count; i++) probe_further(&group[i]);
+    if (further)
+        for (size_t i = 0; i < count; i++) probe_further(&group[i]);
     for (size_t i = 0; i < count; i++) {
         if (group[i].status != CVG_OK) continue;
         if (CVGI_UNLIKELY(group[i].table->schema.variable != 0)) prefetch_block(&group[i]);

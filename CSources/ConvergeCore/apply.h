@@ -3,15 +3,16 @@
  *
  *   operations ─▶ [APPLY] ─▶ pending rows ─▶ seal
  *
- *   a group of 64     1 check kind, source, schema; hash; prefetch the index line
+ *   a group of 128    1 check kind, source, schema; hash; prefetch the index line
  *                     2 read the line; prefetch the row that it names, or the lines behind it
  *                     3 read those, for the few ids that overflowed; prefetch the row
  *                     4 validate the data (bytes of the receive buffer: sequential)
- *                     5 confirm the id; find or create the pending row; prefetch it
- *                     6 merge
+ *                     5 confirm the id; create the pending row and merge, or find and prefetch it
+ *                     6 merge into those that were found
  *
- * Writes to kinds with variable fields are merged in 5 already: how large the row becomes, and so whether the window or
- * the memory has room, depends on the writes before.
+ * Writes to kinds with variable fields are all merged in 5: how large the row becomes, and so whether the window or the
+ * memory has room, depends on the writes before. The writes to one pending row are merged in their order, because once
+ * it is there all that follow are left to 6.
  *
  * Each stage runs over the whole group before the next begins, and the prefetches of a stage are a loop of their own:
  * page walks overlap only while few instructions lie between them. The result is that of one write at a time: stages 1

@@ -55,4 +55,15 @@ static inline void cvgi_store64(void *to, uint64_t v) {
     memcpy(to, &v, sizeof v);
 }
 
+/* Rows are mostly one or two cache lines, where a call to memcpy costs as much as the copy: blocks of 32 bytes and a
+ * last one that overlaps. */
+static inline void cvgi_copy(uint8_t *to, const uint8_t *from, size_t bytes) {
+    if (CVGI_UNLIKELY(bytes < 32 || bytes > 256)) {
+        memcpy(to, from, bytes);
+        return;
+    }
+    for (size_t i = 0; i + 32 < bytes; i += 32) memcpy(to + i, from + i, 32);
+    memcpy(to + bytes - 32, from + bytes - 32, 32);
+}
+
 #endif

@@ -47,20 +47,9 @@ void cvgi_forms_init(cvgi_forms *forms, const cvgi_frame_kind *kind, cvg_class k
 
 /* --------------------------------------------------------------------------------------------------- frame writers */
 
-/* Rows are mostly one or two cache lines, where a call to memcpy costs as much as the copy: from 16 bytes on, blocks of
- * 16 and a last one that overlaps. */
-static inline void copy_data(uint8_t *to, const uint8_t *from, size_t bytes) {
-    if (CVGI_UNLIKELY(bytes < 16 || bytes > 256)) {
-        memcpy(to, from, bytes);
-        return;
-    }
-    for (size_t i = 0; i < bytes - 16; i += 16) memcpy(to + i, from + i, 16);
-    memcpy(to + bytes - 16, from + bytes - 16, 16);
-}
-
 /* Both zones. */
 static inline void copy_zones(uint8_t *to, const uint8_t *row, uint32_t fixed_bytes, const cvgi_block *block) {
-    copy_data(to, cvgi_row_data_const(row), fixed_bytes);
+    cvgi_copy(to, cvgi_row_data_const(row), fixed_bytes);
     if (block != NULL) memcpy(to + fixed_bytes, block->zone, block->bytes);
 }
 

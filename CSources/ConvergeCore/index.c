@@ -10,11 +10,6 @@ _Static_assert(sizeof(cvgi_line) == CVGI_CACHE_LINE, "a lookup reads one cache l
 
 const cvgi_line cvgi_index_nothing[1];
 
-static inline uint8_t tag_of(uint64_t hash) {
-    uint8_t tag = (uint8_t)hash;
-    return tag == 0 ? 1 : tag;
-}
-
 static inline uint32_t start_of(uint64_t hash) {
     return (uint32_t)(hash >> 8) & (CVGI_SEGMENT_LINES - 1);
 }
@@ -25,21 +20,6 @@ static inline cvgi_line *segment_of(const cvgi_index *index, uint64_t hash) {
 
 static inline uint32_t after(uint32_t line) {
     return (line + 1) & (CVGI_SEGMENT_LINES - 1);
-}
-
-/* Bit n: byte n of the word is zero. Exact, because no carry leaves a byte. */
-static inline uint32_t zero_bytes(uint64_t word) {
-    const uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F);
-    uint64_t high = ~(((word & low) + low) | word | low); /* 0x80 in each zero byte */
-    return (uint32_t)((high >> 7) * UINT64_C(0x0102040810204080) >> 56);
-}
-
-/* Bit n: slot n of the line has this tag. Two words of eight tags, four of them in both. */
-static inline uint32_t matches(const cvgi_line *line, uint8_t tag) {
-    uint64_t wanted = UINT64_C(0x0101010101010101) * tag;
-    uint32_t front = zero_bytes(cvgi_load64(line->tags) ^ wanted);
-    uint32_t back = zero_bytes(cvgi_load64(line->tags + CVGI_LINE_SLOTS - 8) ^ wanted);
-    return front | back << (CVGI_LINE_SLOTS - 8);
 }
 
 void cvgi_index_init(cvgi_index *index, uint64_t seed) {
@@ -61,14 +41,6 @@ void cvgi_index_free(cvgi_index *index, cvgi_memory *memory) {
     }
     cvgi_release(memory, index->directory, entries * sizeof *index->directory);
     *index = (cvgi_index){.seed = index->seed};
-}
-
-uint32_t cvgi_index_candidates(const cvgi_line *line, uint64_t hash, uint32_t *other) {
-    uint32_t found = matches(line, tag_of(hash));
-    if (found == 0) return CVGI_ROW_NONE;
-    uint32_t more = found & (found - 1);
-    if (more != 0) *other = line->rows[__builtin_ctz(more)];
-    return line->rows[__builtin_ctz(found)];
 }
 
 void cvgi_index_prefetch_further(const cvgi_index *index, uint64_t hash) {
@@ -95,7 +67,7 @@ uint32_t cvgi_index_find(const cvgi_index *index, const cvgi_rows *rows, uint64_
     uint32_t at = start_of(hash);
     for (uint32_t probed = 0; probed < CVGI_SEGMENT_LINES; probed++, at = after(at)) {
         const cvgi_line *line = &segment[at];
-        for (uint32_t found = matches(line, tag_of(hash)); found != 0; found &= found - 1) {
+        for (uint32_t found = cvgi_line_matches(line, cvgi_index_tag(hash)); found != 0; found &= found - 1) {
             uint32_t row = line->rows[__builtin_ctz(found)];
             if (memcmp(cvgi_row_id(cvgi_row_at(rows, row)), id, CVG_ID_BYTES) == 0) return row;
         }
@@ -107,12 +79,12 @@ uint32_t cvgi_index_find(const cvgi_index *index, const cvgi_rows *rows, uint64_
 static void segment_insert(cvgi_line *segment, uint64_t hash, uint32_t row) {
     uint32_t at = start_of(hash);
     uint32_t empty;
-    while ((empty = matches(&segment[at], 0)) == 0) {
+    while ((empty = cvgi_line_matches(&segment[at], 0)) == 0) {
         segment[at].overflow++;
         at = after(at);
     }
     unsigned slot = (unsigned)__builtin_ctz(empty);
-    segment[at].tags[slot] = tag_of(hash);
+    segment[at].tags[slot] = cvgi_index_tag(hash);
     segment[at].rows[slot] = row;
     segment[0].meta++;
 }
@@ -207,7 +179,7 @@ void cvgi_index_remove(cvgi_index *index, uint64_t hash, uint32_t row) {
     cvgi_line *segment = segment_of(index, hash);
     uint32_t at = start_of(hash);
     for (uint32_t probed = 0; probed < CVGI_SEGMENT_LINES; probed++, at = after(at)) {
-        for (uint32_t found = matches(&segment[at], tag_of(hash)); found != 0; found &= found - 1) {
+        for (uint32_t found = cvgi_line_matches(&segment[at], cvgi_index_tag(hash)); found != 0; found &= found - 1) {
             unsigned slot = (unsigned)__builtin_ctz(found);
             if (segment[at].rows[slot] != row) continue;
             segment[at].tags[slot] = 0;

@@ -29,6 +29,10 @@
 #include "hash.h"
 #include "row.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 enum {
     CVGI_LINE_SLOTS = 12,
     CVGI_SEGMENT_LINES = 1024,
@@ -60,13 +64,48 @@ static inline size_t cvgi_index_entry(const cvgi_index *index, uint64_t hash) {
 
 /* The line where probing for the hash starts: prefetch it before the lookup. Valid until the next reserve. */
 static inline const cvgi_line *cvgi_index_line(const cvgi_index *index, uint64_t hash) {
-    if (CVGI_UNLIKELY(index->directory == NULL)) return cvgi_index_nothing;
+    if (index->directory == NULL) return cvgi_index_nothing;
     return index->directory[cvgi_index_entry(index, hash)] + (hash >> 8 & (CVGI_SEGMENT_LINES - 1));
 }
 
+static inline uint8_t cvgi_index_tag(uint64_t hash) {
+    uint8_t tag = (uint8_t)hash;
+    return tag == 0 ? 1 : tag;
+}
+
+#if defined(__SSE2__)
+/* Bit n: slot n of the line has this tag. */
+static inline uint32_t cvgi_line_matches(const cvgi_line *line, uint8_t tag) {
+    const __m128i tags = _mm_loadu_si128((const __m128i *)line); /* and four bytes more, which the mask leaves out */
+    const uint32_t equal = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag)));
+    return equal & ((1u << CVGI_LINE_SLOTS) - 1);
+}
+#else
+/* Bit n: byte n of the word is zero. Exact, because no carry leaves a byte. */
+static inline uint32_t cvgi_zero_bytes(uint64_t word) {
+    const uint64_t low = UINT64_C(0x7F7F7F7F7F7F7F7F);
+    uint64_t high = ~(((word & low) + low) | word | low); /* 0x80 in each zero byte */
+    return (uint32_t)((high >> 7) * UINT64_C(0x0102040810204080) >> 56);
+}
+
+/* Bit n: slot n of the line has this tag. Two words of eight tags, four of them in both. */
+static inline uint32_t cvgi_line_matches(const cvgi_line *line, uint8_t tag) {
+    uint64_t wanted = UINT64_C(0x0101010101010101) * tag;
+    uint32_t front = cvgi_zero_bytes(cvgi_load64(line->tags) ^ wanted);
+    uint32_t back = cvgi_zero_bytes(cvgi_load64(line->tags + CVGI_LINE_SLOTS - 8) ^ wanted);
+    return front | back << (CVGI_LINE_SLOTS - 8);
+}
+#endif
+
 /* The first row in a line that may be the id's, to prefetch it; CVGI_ROW_NONE: none. A few in a hundred times there is
  * another, which goes to `other`. */
-uint32_t cvgi_index_candidates(const cvgi_line *line, uint64_t hash, uint32_t *other);
+static inline uint32_t cvgi_index_candidates(const cvgi_line *line, uint64_t hash, uint32_t *other) {
+    const uint32_t found = cvgi_line_matches(line, cvgi_index_tag(hash));
+    if (found == 0) return CVGI_ROW_NONE;
+    const uint32_t more = found & (found - 1);
+    if (CVGI_UNLIKELY(more != 0)) *other = line->rows[__builtin_ctz(more)];
+    return line->rows[__builtin_ctz(found)];
+}
 
 /* The same in the lines behind the first, when that has overflow; and the lines themselves, to prefetch. */
 uint32_t cvgi_index_candidates_further(const cvgi_index *index, uint64_t hash, uint32_t *other);

@@ -27,7 +27,7 @@ void cvgi_merge_fields(const cvgi_schema *schema, uint8_t *into, const uint8_t *
 static inline void cvgi_merge_assert(const cvgi_schema *schema, uint8_t *row, uint8_t source, const uint8_t *data) {
     cvgi_row_set_source_set(row, cvgi_row_source_set(row) | UINT64_C(1) << source);
     if (CVGI_LIKELY(schema->writable[source] == schema->all))
-        memcpy(cvgi_row_data(row), data, schema->fixed_bytes);
+        cvgi_copy(cvgi_row_data(row), data, schema->fixed_bytes);
     else
         cvgi_merge_fields(schema, cvgi_row_data(row), data, schema->writable[source]);
 }

@@ -1,5 +1,7 @@
 #include "pending.h"
 
+enum { AHEAD = 12 }; /* images between a prefetch and its use; past the end of a slab it is wasted */
+
 /* A row larger than a pooled slab gets one of its own. */
 static size_t slab_bytes(const cvgi_table *table) {
     return table->rows.stride > CVGI_PENDING_SLAB_BYTES ? table->rows.stride : CVGI_PENDING_SLAB_BYTES;
@@ -102,9 +104,13 @@ uint8_t *cvgi_pending_add(cvgi_partition *partition, cvgi_table *table, uint32_t
     }
     uint32_t slot = window->next;
     uint8_t *image = cvgi_window_at(table, window, slot);
+    /* Images are written in their order, into a slab that was last used a window ago. */
+    for (uint32_t at = 0; at < table->rows.stride && at < CVGI_PREFETCH_BYTES; at += CVGI_CACHE_LINE)
+        __builtin_prefetch(image + AHEAD * (size_t)table->rows.stride + at, 1);
     window->next = cvgi_window_after(table, slot);
     window->count++;
-    memcpy(image, base, table->rows.stride);
+    for (uint32_t at = 0; at < table->rows.stride; at += CVGI_CACHE_LINE)
+        memcpy(image + at, base + at, CVGI_CACHE_LINE);
     if (CVGI_UNLIKELY(table->rows.block_at != 0)) cvgi_block_retain(cvgi_row_block(image, table->rows.block_at));
     image[48] = table->schema.version;
     cvgi_row_set_link(&table->rows, image, row);

@@ -182,8 +182,8 @@ CVGI_INLINE void install_change(cvgi_partition *partition, cvgi_table *table, co
         partition->stats.entities--;
         partition->stats.tombstones++;
     }
-    memcpy(row + CVG_ID_BYTES, change->now + CVG_ID_BYTES,
-           CVG_ROW_HEADER_BYTES - CVG_ID_BYTES + table->schema.fixed_bytes);
+    cvgi_copy(row + CVG_ID_BYTES, change->now + CVG_ID_BYTES,
+              CVG_ROW_HEADER_BYTES - CVG_ID_BYTES + table->schema.fixed_bytes);
     if (zones) move_block(partition, table->rows.block_at, row, change->now);
     uint32_t link = cvgi_row_link(&table->rows, row);
     if ((link & 1) != table->open) cvgi_row_set_link(&table->rows, row, 0);
