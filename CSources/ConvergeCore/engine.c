@@ -6,16 +6,6 @@ static cvgi_table *table_of(const cvg_engine *engine, uint16_t kind) {
     return cvgi_partition_table(&engine->partition, kind);
 }
 
-static cvgi_frame_kind frame_kind(const cvgi_table *table) {
-    return (cvgi_frame_kind){
-        .all_fields = table->schema.all,
-        .fixed_bytes = table->schema.fixed_bytes,
-        .block_at = table->rows.block_at,
-        .kind = table->kind,
-        .schema = table->schema.version,
-    };
-}
-
 static cvg_data show_data(const uint8_t *image, uint32_t fixed_bytes, uint32_t block_at) {
     const cvgi_block *block = cvgi_row_block(image, block_at);
     return (cvg_data){
@@ -201,15 +191,6 @@ void cvg_install(cvg_engine *engine, const cvg_batch *batch) {
 
 /* --------------------------------------------------------------------------------------------------------- queries */
 
-/* NULL: no row that readers may see. */
-static const uint8_t *installed_row(const cvgi_table *table, const uint8_t *id) {
-    uint64_t hash = cvgi_hash(id, table->index.seed);
-    uint32_t row = cvgi_index_find(&table->index, &table->rows, hash, id);
-    if (row == CVGI_ROW_NONE) return NULL;
-    const uint8_t *image = cvgi_row_at(&table->rows, row);
-    return cvgi_row_flags(image) == 0 ? NULL : image;
-}
-
 static void show_row(const cvgi_table *table, const uint8_t *image, cvg_row *row) {
     bool alive = cvgi_row_flags(image) == CVGI_ROW_LIVE;
     *row = (cvg_row){
@@ -225,7 +206,7 @@ static void show_row(const cvgi_table *table, const uint8_t *image, cvg_row *row
 int cvg_query(const cvg_engine *engine, uint16_t kind, const uint8_t id[CVG_ID_BYTES], cvg_row *row) {
     const cvgi_table *table = table_of(engine, kind);
     if (table == NULL) return CVG_E_KIND;
-    const uint8_t *image = installed_row(table, id);
+    const uint8_t *image = cvgi_query_row(table, id);
     if (image == NULL)
         *row = (cvg_row){.presence = CVG_NOT_FOUND};
     else
@@ -249,8 +230,13 @@ int cvg_encode_query(const cvg_engine *engine, uint16_t kind, const uint8_t id[C
                      uint8_t *buffer, size_t capacity, size_t *bytes) {
     const cvgi_table *table = table_of(engine, kind);
     if (table == NULL) return CVG_E_KIND;
-    cvgi_frame_kind as = frame_kind(table);
-    return cvgi_encode_result(&as, installed_row(table, id), stream, buffer, capacity, bytes);
+    cvgi_frame_kind as = cvgi_query_frame_kind(table);
+    return cvgi_encode_result(&as, cvgi_query_row(table, id), stream, buffer, capacity, bytes);
+}
+
+int cvg_encode_queries(const cvg_engine *engine, const cvg_lookup *lookups, size_t count, uint8_t *buffer,
+                       size_t capacity, cvg_answered *answered) {
+    return cvgi_query_encode(&engine->partition, lookups, count, buffer, capacity, answered);
 }
 
 size_t cvg_query_frame_bytes_max(const cvg_engine *engine, uint16_t kind) {
@@ -283,7 +269,7 @@ static int begin_reader(cvg_engine *engine, uint16_t kind, cvg_class klass, catc
     if (table == NULL) return CVG_E_KIND;
     cvg_catchup *reader = cvgi_allocate(&engine->partition.memory, sizeof *reader, CVGI_CACHE_LINE);
     if (reader == NULL) return CVG_E_MEMORY;
-    cvgi_frame_kind as = frame_kind(table);
+    cvgi_frame_kind as = cvgi_query_frame_kind(table);
     init(reader, &table->rows, &as, klass, engine->installed_sequence);
     reader->previous = NULL;
     reader->next_reader = table->readers;

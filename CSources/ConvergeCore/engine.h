@@ -15,6 +15,7 @@
 
 #include "apply.h"
 #include "catchup.h"
+#include "query.h"
 #include "seal.h"
 
 struct cvg_engine {

@@ -1,13 +1,15 @@
 /*
  * The core alone: CPU time of apply and of a flush, for operations that hit random rows of a full table.
  *
- *   bench_core [ROWS] [DATA_BYTES] [--variable N] [--operations N] [--window N] [--seed N] [--huge-pages] [--json]
+ *   bench_core [ROWS] [DATA_BYTES] [--variable N] [--operations N] [--window N] [--seed N] [--pages huge|small]
+ * [--json]
  *
  * ROWS (default 1,000,000) are loaded first, unmeasured. Then each window takes N random asserts (default 20,000, 20 ms
  * at a million a second) in calls of 64, is sealed, encoded for one class and installed. Ids, data and order come from
- * the seed alone. DATA_BYTES are scalars; --variable adds a field of N variable bytes. With --huge-pages the allocator
- * asks for them where blocks are large: at millions of rows every random access misses the TLB too. Times are of the
- * process's CPU clock, in nanoseconds an operation.
+ * the seed alone. DATA_BYTES are scalars; --variable adds a field of N variable bytes. --pages: huge (default) is the
+ * allocator that the server gives the engine, which asks for huge pages where blocks are large; small asks for small
+ * ones. Without huge pages every random access misses the TLB too. Times are of the process's CPU clock, in nanoseconds
+ * an operation.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +19,17 @@
 
 #include "converge.h"
 
-enum { KIND = 1, CALL = 64, QUERIES = 1000000, CATCHUP_BUDGET = 256 << 10 };
+enum { KIND = 1, CALL = 64, QUERIES = 1000000, CATCHUP_BUDGET = 256 << 10, HUGE_BYTES = 2 << 20 };
 
 typedef struct settings {
     uint64_t rows, operations, window, seed;
     uint32_t data_bytes, variable_bytes;
-    bool huge_pages, json;
+    bool small_pages, json;
 } settings;
 
 typedef struct times {
-    double apply, seal, encode, install; /* seconds in all */
-    double catchup_row, query;           /* nanoseconds each */
+    double apply, seal, encode, install;      /* seconds in all */
+    double catchup_row, query, query_grouped; /* nanoseconds each */
     uint64_t operations, changes, frame_bytes;
 } times;
 
@@ -63,17 +65,16 @@ static void set_id(uint8_t *id, uint64_t row) {
     }
 }
 
-static void *allocate_huge(void *context, size_t bytes, size_t alignment) {
-    const size_t huge = *(const size_t *)context;
-    if (bytes >= huge) alignment = huge;
+/* As in Sources/ConvergeEngine/HugePages.swift, but for a context that says which pages to ask for. */
+static void *allocate_pages(void *context, size_t bytes, size_t alignment) {
     if (alignment < sizeof(void *)) alignment = sizeof(void *);
     void *pointer = NULL;
     if (posix_memalign(&pointer, alignment, bytes) != 0) return NULL;
-    if (bytes >= huge) madvise(pointer, bytes, MADV_HUGEPAGE);
+    if (bytes >= HUGE_BYTES) madvise(pointer, bytes, *(const int *)context);
     return pointer;
 }
 
-static void release_huge(void *context, void *pointer, size_t bytes) {
+static void release_pages(void *context, void *pointer, size_t bytes) {
     (void)context;
     (void)bytes;
     free(pointer);
@@ -85,10 +86,10 @@ static uint32_t row_bytes(const settings *s) {
 }
 
 static cvg_engine *open_engine(const settings *s) {
-    static size_t huge = 2 << 20;
-    cvg_options options = {.hash_seed = s->seed};
-    if (s->huge_pages)
-        options.allocator = (cvg_allocator){.context = &huge, .allocate = allocate_huge, .release = release_huge};
+    static int advice;
+    advice = s->small_pages ? MADV_NOHUGEPAGE : MADV_HUGEPAGE;
+    const cvg_allocator allocator = {.context = &advice, .allocate = allocate_pages, .release = release_pages};
+    const cvg_options options = {.allocator = allocator, .hash_seed = s->seed};
     cvg_engine *engine = NULL;
     must(cvg_engine_create(&options, &engine), "engine");
     cvg_field fields[CVG_FIELDS_MAX] = {{0}};
@@ -212,31 +213,59 @@ static void measure_queries(cvg_engine *engine, const settings *s, const writes 
     free(frame);
 }
 
+static void measure_query_groups(cvg_engine *engine, const settings *s, const writes *w, uint64_t *random, times *t) {
+    const size_t capacity = CALL * cvg_query_frame_bytes_max(engine, KIND);
+    uint8_t *frames = malloc(capacity);
+    cvg_lookup *lookups = calloc(s->window, sizeof *lookups);
+    double seconds = 0;
+    uint64_t done = 0;
+    for (; done < QUERIES; done += s->window) {
+        for (uint64_t i = 0; i < s->window; i++) {
+            set_id(w->ids + i * CVG_ID_BYTES, next(random) % s->rows);
+            lookups[i] = (cvg_lookup){.id = w->ids + i * CVG_ID_BYTES, .kind = KIND, .stream = 1};
+        }
+        const double start = now();
+        for (uint64_t i = 0; i < s->window; i += CALL) {
+            const uint64_t some = s->window - i < CALL ? s->window - i : CALL;
+            cvg_answered answered;
+            must(cvg_encode_queries(engine, lookups + i, some, frames, capacity, &answered), "queries");
+            if (frames[12] != CVG_ALIVE) must(CVG_E_ROWS, "a row is missing");
+        }
+        seconds += now() - start;
+    }
+    t->query_grouped = seconds * 1e9 / (double)done;
+    free(lookups);
+    free(frames);
+}
+
 static void report(const settings *s, const times *t, const cvg_stats *stats) {
     const double each = 1e9 / (double)t->operations;
     const double flush = t->seal + t->encode + t->install;
     const double row_bytes = (double)(stats->memory_bytes - stats->segment_bytes) / (double)s->rows;
     const char *format =
         s->json
-            ? "{\"workload\":\"core\",\"rows\":%llu,\"data_bytes\":%u,\"variable_bytes\":%u,\"window\":%llu,"
+            ? "{\"workload\":\"core\",\"pages\":\"%s\",\"rows\":%llu,\"data_bytes\":%u,\"variable_bytes\":%u,"
+              "\"window\":%llu,"
               "\"operations\":%llu,"
               "\"changes\":%llu,\"frame_bytes\":%llu,\"apply_ns\":%.2f,\"seal_ns\":%.2f,\"encode_ns\":%.2f,"
-              "\"install_ns\":%.2f,\"flush_ns\":%.2f,\"catchup_ns_per_row\":%.2f,\"query_ns\":%.2f,"
+              "\"install_ns\":%.2f,\"flush_ns\":%.2f,\"catchup_ns_per_row\":%.2f,\"query_ns\":%.2f,\"query_grouped_"
+              "ns\":%.2f,"
               "\"memory_bytes_per_row\":%.1f}\n"
-            : "rows %llu, data bytes %u and %u variable, window %llu, operations %llu, changes %llu, frame bytes %llu\n"
+            : "%s pages, rows %llu, data bytes %u and %u variable, window %llu, operations %llu, changes %llu, "
+              "frame bytes %llu\n"
               "  apply    %8.2f ns an operation\n  seal     %8.2f\n  encode   %8.2f\n  install  %8.2f\n"
-              "  flush    %8.2f (the three together)\n  catch-up %8.2f ns a row\n  query    %8.2f ns\n"
+              "  flush    %8.2f (the three together)\n  catch-up %8.2f ns a row\n  query    %8.2f ns, %.2f in groups\n"
               "  memory   %8.1f bytes a row\n";
-    printf(format, (unsigned long long)s->rows, s->data_bytes, s->variable_bytes, (unsigned long long)s->window,
-           (unsigned long long)t->operations, (unsigned long long)t->changes, (unsigned long long)t->frame_bytes,
-           t->apply * each, t->seal * each, t->encode * each, t->install * each, flush * each, t->catchup_row, t->query,
-           row_bytes);
+    printf(format, s->small_pages ? "small" : "huge", (unsigned long long)s->rows, s->data_bytes, s->variable_bytes,
+           (unsigned long long)s->window, (unsigned long long)t->operations, (unsigned long long)t->changes,
+           (unsigned long long)t->frame_bytes, t->apply * each, t->seal * each, t->encode * each, t->install * each,
+           flush * each, t->catchup_row, t->query, t->query_grouped, row_bytes);
 }
 
 static void usage(const char *why) {
     fprintf(stderr,
             "%s\nusage: bench_core [ROWS] [DATA_BYTES] [--variable N] [--operations N] [--window N] [--seed N] "
-            "[--huge-pages] "
+            "[--pages huge|small] "
             "[--json]\n"
             "DATA_BYTES is a multiple of 8 from 8 to 504; --variable is 0 to 65,535; ROWS, --operations and --window "
             "are at least 1.\n",
@@ -251,6 +280,12 @@ static uint64_t number(const char *text) {
     return value;
 }
 
+static bool is_small(const char *pages) {
+    if (pages && strcmp(pages, "small") == 0) return true;
+    if (!pages || strcmp(pages, "huge") != 0) usage(pages ? pages : "--pages needs huge or small");
+    return false;
+}
+
 static settings read_settings(int count, char **arguments) {
     settings s = {.rows = 1000000, .operations = 10000000, .window = 20000, .seed = 1, .data_bytes = 64};
     int place = 0;
@@ -258,8 +293,8 @@ static settings read_settings(int count, char **arguments) {
         const char *a = arguments[i];
         if (strcmp(a, "--json") == 0)
             s.json = true;
-        else if (strcmp(a, "--huge-pages") == 0)
-            s.huge_pages = true;
+        else if (strcmp(a, "--pages") == 0)
+            s.small_pages = is_small(arguments[++i]);
         else if (strcmp(a, "--variable") == 0)
             s.variable_bytes = (uint32_t)number(arguments[++i]);
         else if (strcmp(a, "--operations") == 0)
@@ -292,6 +327,7 @@ int main(int count, char **arguments) {
     measure_windows(engine, &s, &w, &random, &t);
     measure_catchup(engine, &s, &t);
     measure_queries(engine, &s, &w, &random, &t);
+    measure_query_groups(engine, &s, &w, &random, &t);
     cvg_stats_read(engine, &stats);
     report(&s, &t, &stats);
     cvg_engine_destroy(engine);

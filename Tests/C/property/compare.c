@@ -147,6 +147,23 @@ void compare_installed(const run *r) {
     compare_statistics(r);
 }
 
+/* The same query a few times in a group: the same frame as often. */
+static void compare_query_group(const run *r, const model_kind *kind, const uint8_t id[CVG_ID_BYTES], uint16_t stream,
+                                const uint8_t *frame, size_t bytes) {
+    enum { TIMES = 3 };
+    const cvg_lookup one = {.id = id, .kind = kind->number, .stream = stream}, lookups[TIMES] = {one, one, one};
+    uint8_t *frames = model_zeroed(TIMES * bytes);
+    cvg_answered answered;
+    int status = cvg_encode_queries(r->engine, lookups, TIMES, frames, TIMES * bytes, &answered);
+    EQUAL(r, "query group: status", id, CVG_OK, (uint64_t)status);
+    EQUAL(r, "query group: answered", id, TIMES, answered.count);
+    EQUAL(r, "query group: bytes", id, TIMES * bytes, answered.bytes);
+    for (int i = 0; i < TIMES; i++)
+        REQUIRE(r, memcmp(frames + (size_t)i * bytes, frame, bytes) == 0, "query group: frame %d differs; id %s", i,
+                id_text(id));
+    free(frames);
+}
+
 static void compare_query_frame(run *r, const model_kind *kind, const uint8_t *id, const model_state *state) {
     size_t room = cvg_query_frame_bytes_max(r->engine, kind->number), bytes = 0;
     uint8_t *buffer = model_zeroed(room);
@@ -173,6 +190,7 @@ static void compare_query_frame(run *r, const model_kind *kind, const uint8_t *i
     status = cvg_encode_query(r->engine, kind->number, id, stream, tight, bytes - 1, &room);
     EQUAL(r, "query frame: a buffer too small", id, (uint64_t)CVG_E_SPACE, (uint64_t)status);
     free(tight);
+    compare_query_group(r, kind, id, stream, buffer, bytes);
     free(buffer);
 }
 
