@@ -32,6 +32,12 @@ extension Server {
                     sessions[slot].writes = operations.ordinal
                     if mustHold(slot) { return hold(slot, bytes, from: offset) }
                     if sessions[slot].lastWriteTurn == turn { applyWrites() }
+                    let answered = header.opcode == .query ? answerQueries(slot, base, span, from: offset) : offset
+                    if answered > offset {
+                        offset = answered
+                        beginOperations(slot, base)
+                        continue
+                    }
                     handleRequest(slot, header, span.extracting(payload))
                     guard sessions[slot].takesFrames else { return (bytes.count, 0) }
                     beginOperations(slot, base)

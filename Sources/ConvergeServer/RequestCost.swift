@@ -36,6 +36,13 @@ extension Server {
         turnCost.charge(cost, in: turn)
     }
 
+    /// What the connection may still spend in this turn.
+    func costLeft(_ slot: Int) -> Int {
+        min(
+            ServerLimits.turnCost - sessions[slot].cost.spent(in: turn),
+            ServerLimits.turnCostOfAll - turnCost.spent(in: turn))
+    }
+
     /// Whether the connection has had its share of the turn; when all together have had theirs, one request is a share.
     func isUsedUp(_ slot: Int) -> Bool {
         sessions[slot].cost.isUsedUp(in: turn)

@@ -14,6 +14,7 @@ public struct Server: ~Copyable {
     var engine: Engine
     var registry = KindRegistry()
     var operations: OperationBuffer
+    var queries = QueryGroup()
     var sessions = SessionTable()
     var sources = SourceTable()
     var greetings = GreetingQueue()

@@ -82,6 +82,8 @@ enum ServerLimits {
     static let repliesShares = 128
     /// A connection's queue at which it counts as drained, and above which its catch-up waits.
     static let queueLow = 128 << 10
+    /// Room that is reserved at a time for the answers to queries that came together; one larger answer is reserved alone.
+    static let queryGroupBytes = 32 << 10
     /// Requests of one connection that may wait for a flush; then nothing more is read from it until then.
     static let waitingMax = 1_024
     /// And of all connections.

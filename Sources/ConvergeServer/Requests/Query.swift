@@ -1,6 +1,77 @@
+import ConvergeEngine
 import ConvergeWire
 
+/// What may still be added to a group of queries, all answers taken to be as long as they can be. The first always may: the
+/// connection's bounds were looked at before it.
+struct QueryBounds {
+    private let cost: Int
+    private let bytes: Int
+    private var spent = 0
+    private(set) var room = 0
+
+    /// - Parameters:
+    ///   - cost: what the connection may still spend in this turn.
+    ///   - bytes: what its queue may still take before a further request is held.
+    init(cost: Int, bytes: Int) {
+        self.cost = cost
+        self.bytes = bytes
+    }
+
+    mutating func take(_ frameBytes: Int) -> Bool {
+        guard room == 0 || (spent < cost && room <= bytes && room + frameBytes <= ServerLimits.queryGroupBytes) else {
+            return false
+        }
+        room += frameBytes
+        spent += RequestCost.estimate(.query, payloadBytes: 0) + RequestCost.ofAnswer(bytes: frameBytes)
+        return true
+    }
+}
+
 extension Server {
+    /// Answers the queries that stand one behind the other from `start` on, together: as many as can be answered now, and
+    /// would be before the connection's queue or its share of the turn is full (`mustHold`).
+    /// - Returns: the offset behind them; `start`: the first is for `handleRequest`.
+    mutating func answerQueries(_ slot: Int, _ base: UnsafeRawPointer, _ bytes: RawSpan, from start: Int) -> Int {
+        guard sessions[slot].state == .open else { return start }
+        let payloadMax = sessions[slot].payloadMax
+        let waits = mustWait(slot)
+        var bounds = QueryBounds(
+            cost: costLeft(slot), bytes: ServerLimits.repliesMax - transport.unsent(sessions[slot].connection).bytes)
+        var offset = start
+        var kind: UInt16 = 0
+        var frameBytes = 0
+        queries.removeAll()
+        while queries.count < QueryGroup.capacity,
+            case .frame(let header) = cutFrame(bytes, at: offset, payloadMax: payloadMax)
+        {
+            let payload = offset + FrameHeader.bytes
+            guard let query = Query.InPlace(header, bytes, payload: payload) else { break }
+            if waits, query.flags.contains(.afterMyWrites) { break }
+            if kind != query.kind {
+                kind = query.kind
+                frameBytes = engine.queryFrameBytesMax(kind: kind)
+            }
+            guard frameBytes > 0, bounds.take(frameBytes) else { break }
+            queries.append(kind: kind, stream: header.stream, id: base + query.idOffset)
+            offset = payload + header.payloadBytes
+        }
+        if queries.count > 0 { answerGroup(slot, room: bounds.room) }
+        return offset
+    }
+
+    private mutating func answerGroup(_ slot: Int, room: Int) {
+        let connection = sessions[slot].connection
+        counters.requests += UInt64(queries.count)
+        charge(slot, queries.count * RequestCost.estimate(.query, payloadBytes: 0))
+        guard let buffer = transport.reserve(connection, room) else {
+            unsendable.append(connection)
+            return
+        }
+        let bytes = engine.encodeQueries(queries, into: buffer)
+        transport.commit(connection, bytes)
+        charge(slot, RequestCost.ofAnswer(bytes: bytes))
+    }
+
     /// QUERY (R1, F3): from the installed state, after this connection's own writes if it asks.
     mutating func query(_ slot: Int, _ stream: UInt16, _ message: Query) throws(WireError) {
         guard registry[message.kind] != nil else { throw unknownKind(message.kind) }

@@ -36,6 +36,29 @@ public struct Query: Message, Hashable {
     }
 }
 
+extension Query {
+    /// A QUERY where it was received, for who answers many: its id is not copied.
+    @frozen
+    public struct InPlace {
+        public let kind: UInt16
+        public let flags: QueryFlags
+        /// Of the 32 bytes.
+        public let idOffset: Int
+
+        /// Nil: it is not a QUERY as it must be; decoding it says why.
+        @inlinable
+        public init?(_ header: FrameHeader, _ bytes: RawSpan, payload offset: Int) {
+            guard header.opcode == .query, header.payloadBytes == 36, 1...WireLimits.streamMax ~= header.stream else {
+                return nil
+            }
+            kind = load(bytes, at: offset, as: UInt16.self)
+            flags = QueryFlags(rawValue: load(bytes, at: offset + 2, as: UInt16.self))
+            idOffset = offset + 4
+            guard flags.isSubset(of: .afterMyWrites) else { return nil }
+        }
+    }
+}
+
 /// An entity as it is installed.
 public struct QueryResult: Message, Hashable {
     public static var opcode: Opcode { .queryResult }
