@@ -59,6 +59,10 @@ bool cvgi_grow(cvgi_memory *memory, void **array, size_t *capacity, size_t neede
     return true;
 }
 
+uint32_t cvg_version(void) {
+    return CVG_VERSION;
+}
+
 const char *cvg_status_text(int status) {
     switch (status) {
     case CVG_OK:

@@ -38,6 +38,18 @@ needed=$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' dynamic)
 [ "$needed" = libc.so.6 ] || fail "libconverge.so needs more than the C library: $needed"
 echo "exports: $(wc -l <<<"$exported") functions, those of the header; needs $needed"
 
+# ---- one version everywhere: what a number is raised in without the others is named
+version=$(sed -n 's/^Version: //p' "$pc")
+said() { sed -nE "s/$2/\1/p" "$1"; }
+of_header=$(said "$header" '^#define CVG_VERSION_[MP][A-Z]+ ([0-9]+)$' | paste -sd.)
+sources=$here/../../Sources
+of_server=$(said "$sources/ConvergeServer/ServerCounters.swift" '.*static let version = "([0-9.]+)".*')
+of_ctl=$(said "$sources/convergectl/Command.swift" '.*static let version = "([0-9.]+)".*')
+for one in "converge.h $of_header" "Server.version $of_server" "convergectl $of_ctl"; do
+  [ "$one" = "${one%% *} $version" ] || fail "converge.pc (VERSION in the Makefile) is $version, ${one%% *} is ${one#* }: make them the same"
+done
+echo "version: $version in Makefile, converge.pc, converge.h, server and convergectl"
+
 # ---- the programs here: linked to the shared library, then to the static one
 cp "$here"/view.* .
 flags=$(pkg-config --cflags --libs converge)

@@ -322,6 +322,7 @@ static size_t frames_of(uint64_t seed, uint8_t *to, size_t capacity) {
     const cvg_options options = {.hash_seed = seed};
     const cvg_definition definition = {.fields = fields, .field_count = 5, .schema = 1};
     cvg_engine *engine;
+    CHECK(cvg_version() == CVG_VERSION);
     CHECK(cvg_engine_create(&options, &engine) == CVG_OK);
     CHECK(cvg_kind_create(engine, SERVICE, &definition) == CVG_OK);
     for (uint16_t i = 0; i < 1000; i++) {

@@ -12,6 +12,7 @@ ptr, u8, u16, u32, u64 = c.c_void_p, c.c_uint8, c.c_uint16, c.c_uint32, c.c_uint
 
 # ------------------------------------------------------------------------------------------- converge.h, as ctypes says it
 
+VERSION = 0 << 8 | 1  # major and minor: CVG_VERSION without the patch
 OK, E_NOT_OWNER, E_SEALED, E_EMPTY = 0, -14, -16, -17
 U16, BOOL, VARSTRING, ARRAY = 2, 12, 15, 17
 ASSERT, RETRACT, PATCH = 2, 3, 8
@@ -47,6 +48,7 @@ for its, size in ((Options, 40), (Field, 24), (Definition, 16), (Op, 48), (Refus
     assert c.sizeof(its) == size, (its._fields_, c.sizeof(its))
 
 FUNCTIONS = {
+    "cvg_version": (u32,),
     "cvg_status_text": (c.c_char_p, c.c_int),
     "cvg_engine_create": (c.c_int, c.POINTER(Options), c.POINTER(ptr)),
     "cvg_engine_destroy": (None, ptr),
@@ -72,6 +74,7 @@ def load(path):
     for name, (result, *arguments) in FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
+    assert library.cvg_version() >> 8 == VERSION, "view.py declares converge.h of another version"
     return library
 
 

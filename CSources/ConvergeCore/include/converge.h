@@ -41,6 +41,15 @@
 extern "C" {
 #endif
 
+#define CVG_VERSION_MAJOR 0
+#define CVG_VERSION_MINOR 1
+#define CVG_VERSION_PATCH 0
+#define CVG_VERSION ((uint32_t)(CVG_VERSION_MAJOR << 16 | CVG_VERSION_MINOR << 8 | CVG_VERSION_PATCH))
+
+/* The CVG_VERSION that the library was built with: a program that finds another than its own was compiled against the
+ * header of another version. */
+uint32_t cvg_version(void);
+
 #define CVG_ID_BYTES 32
 #define CVG_SOURCES 64               /* sources 0..63: one bit each in a source set (K5) */
 #define CVG_FIELDS_MAX 64            /* top-level fields of a kind (K5) */
