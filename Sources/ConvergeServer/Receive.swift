@@ -49,7 +49,7 @@ extension Server {
             case .refused(let error):
                 sessions[slot].writes = operations.ordinal
                 applyWrites()
-                refuse(slot, error.code, stream: 0, opcode: Opcode(rawValue: 0), fatal: true, error.description)
+                refuseFrame(slot, error, span, at: offset)
                 return (bytes.count, 0)
             }
         }

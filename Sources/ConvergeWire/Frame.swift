@@ -63,8 +63,7 @@ public func cutFrame(_ bytes: RawSpan, at offset: Int, payloadMax: Int) -> Frame
 @usableFromInline
 func headerError(_ bytes: RawSpan, at offset: Int, payloadMax: Int) -> WireError {
     func byte(_ index: Int) -> UInt8 { bytes.unsafeLoad(fromByteOffset: offset + index, as: UInt8.self) }
-    let begin = String(decoding: (0..<4).map(byte), as: UTF8.self)
-    if ["HTTP", "GET ", "POST", "HEAD", "PUT "].contains(begin) {
+    if isHTTP(bytes, at: offset) {
         return WireError(
             .unsupportedVersion,
             "this is HTTP, which ConvergeDB does not speak: check which program this address belongs to, and reach "
@@ -92,6 +91,12 @@ func headerError(_ bytes: RawSpan, at offset: Int, payloadMax: Int) -> WireError
     return WireError(
         .frameTooLarge,
         "the frame's payload has \(payloadBytes) bytes; the limit here is \(payloadMax): send smaller frames")
+}
+
+/// Whether what begins here is a request or an answer of HTTP, and no frame. At least 4 bytes are there.
+public func isHTTP(_ bytes: RawSpan, at offset: Int) -> Bool {
+    let begin = (0..<4).map { bytes.unsafeLoad(fromByteOffset: offset + $0, as: UInt8.self) }
+    return ["HTTP", "GET ", "POST", "HEAD", "PUT "].contains { $0.utf8.elementsEqual(begin) }
 }
 
 func hexadecimal(_ value: UInt16) -> String {

@@ -115,11 +115,15 @@ import Testing
         #expect(ended.errors.utf8.count { $0 == 0x0A } == 1)
     }
 
-    /// A browser at the server's port: the answer has the sentence in it, and the server goes on.
+    /// A browser at the server's port: it is answered in its own language, and the server goes on.
     @Test func aBrowserIsToldSo() throws {
         let tool = try Tool()
         let answer = try Listener.exchange(Array("GET / HTTP/1.1\r\nHost: here\r\n\r\n".utf8), with: tool.address)
-        #expect(answer.count(of: Array("this is HTTP, which ConvergeDB does not speak".utf8)) == 1)
+        let text = String(decoding: answer, as: UTF8.self)
+        #expect(text.hasPrefix("HTTP/1.1 400 Bad Request\r\n"))
+        let parts = text.split(separator: "\r\n\r\n", maxSplits: 1)
+        #expect(parts.count == 2 && parts[1].hasPrefix("this is HTTP, which ConvergeDB does not speak"))
+        #expect(parts[0].contains("Content-Length: \(parts.last?.utf8.count ?? 0)"))
         #expect(try tool.run("ping").status == 0)
     }
 

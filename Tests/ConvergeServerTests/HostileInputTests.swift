@@ -36,7 +36,10 @@ import Testing
         }
         return [
             BrokenFrame(
-                testDescription: "garbage", bytes: Array("GET / HTTP/1.1\r\n\r\n".utf8), code: .unsupportedVersion,
+                testDescription: "HTTP", bytes: Array("GET / HTTP/1.1\r\n\r\n".utf8), code: .unsupportedVersion,
+                word: "this is HTTP"),
+            BrokenFrame(
+                testDescription: "garbage", bytes: Array("SSH-2.0-OpenSSH_9.2\r\n".utf8), code: .unsupportedVersion,
                 word: "version"),
             BrokenFrame(testDescription: "version 2", bytes: changed(0, 2), code: .unsupportedVersion, word: "version"),
             BrokenFrame(testDescription: "flags", bytes: changed(1, 1), code: .malformedFrame, word: "flags"),
