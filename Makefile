@@ -56,29 +56,34 @@ demo: build ## 842 real flights: three sources, one server, live board, every mi
 CC := clang
 C_OUT := .build/c
 .PRECIOUS: $(C_OUT)/sane/%.o $(C_OUT)/fast/%.o
-C_INCLUDE := -ICSources/ConvergeCore -ICSources/ConvergeCore/include -ICSources/ConvergeNet -ICSources/ConvergeNet/include
+C_INCLUDE := -ICSources/ConvergeCore -ICSources/ConvergeCore/include -ICSources/ConvergeNet -ICSources/ConvergeNet/include \
+	-ICSources/ConvergeShard/include
 C_FLAGS := -std=c11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Wno-unused-function $(C_INCLUDE)
 C_SANE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 C_FAST := -O2
 C_LINK := -fuse-ld=lld
 CORE := $(wildcard CSources/ConvergeCore/*.c)
 NET := $(wildcard CSources/ConvergeNet/*.c)
+SHARD := $(wildcard CSources/ConvergeShard/*.c)
 HEADERS := $(wildcard CSources/*/*.h CSources/*/include/*.h Tests/C/*.h Tests/C/*/*.h)
 C_TESTS := $(patsubst Tests/C/test_%.c,%,$(wildcard Tests/C/test_*.c))
 CORE_SANE := $(CORE:%.c=$(C_OUT)/sane/%.o)
 CORE_FAST := $(CORE:%.c=$(C_OUT)/fast/%.o)
 NET_SANE := $(NET:%.c=$(C_OUT)/sane/%.o)
+SHARD_SANE := $(SHARD:%.c=$(C_OUT)/sane/%.o)
 
 $(C_OUT)/sane/%.o: %.c $(HEADERS) | deps
 	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_SANE) -c $< -o $@
 $(C_OUT)/fast/%.o: %.c $(HEADERS) | deps
 	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_FAST) -c $< -o $@
-$(C_OUT)/test_%: Tests/C/test_%.c $(CORE_SANE) $(NET_SANE)
+$(C_OUT)/test_%: Tests/C/test_%.c $(CORE_SANE) $(NET_SANE) $(SHARD_SANE)
 	@$(CC) $(C_FLAGS) $(C_SANE) $^ $(C_LINK) -lcmocka -lpthread -luring -o $@
 $(C_OUT)/golden_frames: Tests/C/golden_frames.c $(CORE_SANE)
 	@$(CC) $(C_FLAGS) $(C_SANE) $^ $(C_LINK) -lcmocka -o $@
 $(C_OUT)/property: $(wildcard Tests/C/property/*.c Tests/C/model/*.c) $(CORE_SANE)
 	@$(CC) $(C_FLAGS) -ITests/C/model $(C_SANE) $^ $(C_LINK) -o $@
+$(C_OUT)/bench_lane: Tests/C/bench/bench_lane.c $(SHARD:%.c=$(C_OUT)/fast/%.o)
+	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -lpthread -o $@
 $(C_OUT)/bench_core: Tests/C/bench/bench_core.c $(CORE_FAST)
 	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -o $@
 
