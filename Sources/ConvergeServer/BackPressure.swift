@@ -16,8 +16,8 @@ import ConvergeWire
 ///   3. `held.bytes` is the sum of `sessions[...].held.count`, and never above the configured bound.
 struct HeldConnections {
     /// In the order in which they are served.
-    var ready: [Connection] = []
-    var watched: [Connection] = []
+    var ready = ConnectionQueue()
+    var watched = ConnectionQueue()
     /// All of them, wherever they stand.
     var count = 0
     private(set) var bytes = 0
@@ -132,29 +132,23 @@ extension Server {
     /// Goes on with those who can, each once; when the turn's cost is used up, the rest are the first of the next.
     mutating func resumeHeld() {
         lookAtWatched()
-        guard !held.ready.isEmpty else { return }
-        let connections = held.ready
-        held.ready = []
-        var unserved: [Connection] = []
         // They have a share of their own, whatever those who have been received from took.
         turnCost = RequestCost()
-        for connection in connections where sessions.isAlive(connection) {
+        for _ in 0..<held.ready.count where turnCost.spent(in: turn) < ServerLimits.turnCostOfAll {
+            guard let connection = held.ready.popFirst(), sessions.isAlive(connection) else { continue }
             let slot = connection.slot
-            guard !isUsedUp(slot), turnCost.spent(in: turn) < ServerLimits.turnCostOfAll else {
-                unserved.append(connection)
+            guard !isUsedUp(slot) else {
+                held.ready.append(connection)
                 continue
             }
             sessions[slot].isListed = false
             if canResume(slot) { resume(slot) } else { park(slot) }
         }
-        held.ready.insert(contentsOf: unserved, at: 0)
     }
 
     private mutating func lookAtWatched() {
-        guard !held.watched.isEmpty else { return }
-        let watched = held.watched
-        held.watched = []
-        for connection in watched where sessions.isAlive(connection) {
+        for _ in 0..<min(held.watched.count, ServerLimits.looksPerTurn) {
+            guard let connection = held.watched.popFirst(), sessions.isAlive(connection) else { continue }
             sessions[connection.slot].isListed = false
             park(connection.slot)
         }

@@ -24,16 +24,22 @@ struct CatchUpPump {
     private var places: [SubscriptionKey: Int] = [:]
     /// Who is next.
     var next = 0
-    /// Someone's socket would take more at once: the loop must not sleep.
-    var canProceed = false
-    /// Segments are short: someone may be able to go on before the transport says that its queue has drained.
-    var isTight = false
+    /// How many have been looked at without one that had room, since something happened that gives room.
+    var lookedInVain = 0
+    /// Segments are short: someone may have room before the transport says that its queue has drained. All are looked at
+    /// again at this time; 0: they are not short.
+    var lookAgainAt: Int64 = 0
+
+    /// Someone may take more at once: the loop must not sleep.
+    var canProceed: Bool { lookedInVain < readers.count }
+    var isTight: Bool { lookAgainAt > 0 && !readers.isEmpty }
     /// Sum of `readers`.
     private(set) var bytes = 0
 
     func index(_ connection: Connection, kind: UInt16) -> Int? { places[SubscriptionKey(connection, kind)] }
 
     mutating func append(_ reader: CatchUpReader) {
+        lookedInVain = 0
         places[reader.key] = readers.count
         readers.append(reader)
         bytes += reader.bytes
@@ -43,6 +49,7 @@ struct CatchUpPump {
     mutating func remove(at index: Int) -> CatchUpReader {
         let reader = readers[index]
         let last = readers.removeLast()
+        lookedInVain = 0
         bytes -= reader.bytes
         if index + 1 == next { next = index }
         places[reader.key] = nil
@@ -58,28 +65,42 @@ struct CatchUpPump {
 }
 
 extension Server {
-    /// Steps the readers whose queues have room, each once, within the turn's budget, so that writers are not stalled.
+    /// Steps readers whose queues have room, each once, within the turn's budget, so that writers are not stalled. No more
+    /// are looked at in a turn than can be in no time: thousands may wait for sockets that nobody reads.
     mutating func pumpCatchUps() {
-        catchUps.canProceed = false
-        catchUps.isTight = false
         guard !catchUps.readers.isEmpty else { return }
         let share = catchUpShare
+        lookAgainWhenTight(share)
+        guard catchUps.canProceed else { return }
         var budget = ServerLimits.catchUpTurnBytes
-        var left = catchUps.readers.count
-        while left > 0, budget > 0 {
+        var left = min(catchUps.readers.count, ServerLimits.looksPerTurn)
+        while left > 0, budget > 0, !catchUps.readers.isEmpty {
             left -= 1
             if catchUps.next >= catchUps.readers.count { catchUps.next = 0 }
             let index = catchUps.next
             catchUps.next += 1
-            if hasRoom(catchUps.readers[index].connection, share) { budget -= step(index, share) }
+            if hasRoom(catchUps.readers[index].connection, share) {
+                catchUps.lookedInVain = 0
+                budget -= step(index, share)
+            } else {
+                catchUps.lookedInVain += 1
+            }
         }
         dismissSlowReaders()
         // Only after sending is it known whose queue has room: above `queueLow` the transport reports when it has drained.
         transport.flush()
         relieve(.segments)
-        let shareNow = catchUpShare
-        catchUps.canProceed = catchUps.readers.contains { hasRoom($0.connection, shareNow) }
-        catchUps.isTight = shareNow < ServerLimits.queueLow && !catchUps.readers.isEmpty
+    }
+
+    private mutating func lookAgainWhenTight(_ share: Int) {
+        guard share < ServerLimits.queueLow else {
+            if catchUps.isTight { catchUps.lookedInVain = 0 }
+            catchUps.lookAgainAt = 0
+            return
+        }
+        guard catchUps.lookAgainAt <= now else { return }
+        catchUps.lookAgainAt = now + ServerLimits.tightMicroseconds
+        catchUps.lookedInVain = 0
     }
 
     /// What a reader may have unsent and be sent more.

@@ -141,7 +141,9 @@ public struct Server: ~Copyable {
         case .accepted: accept(event.connection)
         case .received: receive(index, event)
         case .closed: connectionClosed(event.connection)
-        case .drained: unpark(event.connection)
+        case .drained:
+            unpark(event.connection)
+            catchUps.lookedInVain = 0
         case .ended: connectionEnded(event.connection, event.ending)
         case .connected, .woken: break
         }

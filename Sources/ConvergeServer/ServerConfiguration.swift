@@ -109,6 +109,8 @@ enum ServerLimits {
     static let segmentShares = 4_096
     /// How often those are looked at who wait for a pool to have more free.
     static let tightMicroseconds: Int64 = 10_000
+    /// How many of those who wait are looked at in a turn, however many they are.
+    static let looksPerTurn = 256
     /// Subscriptions of all connections.
     static let subscriptionsMax = 1 << 20
     /// Bytes of all kinds' definitions.
