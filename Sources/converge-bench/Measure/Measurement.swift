@@ -9,6 +9,8 @@ struct Measurement {
     var bytesOut = 0
     /// Latency; nil where the workload has none.
     var latency: Histogram?
+    /// How entities were chosen, where that is not the options' choice.
+    var keys: String?
     var before: ServerStatistics
     var after: ServerStatistics
 
@@ -58,7 +60,7 @@ struct Measurement {
         report.add("batch", "writes in a BATCH, 0: none", options.batch)
         report.add("rate", "rate, 0: as fast as possible", options.rate)
         report.add("durability", "durability", "\(options.durability)")
-        report.add("keys", "keys", options.keys.rawValue)
+        report.add("keys", "keys", keys ?? options.keys.rawValue)
         report.add("seed", "seed", Int(truncatingIfNeeded: options.seed))
         return report
     }

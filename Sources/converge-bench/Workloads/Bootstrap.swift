@@ -43,6 +43,7 @@ private func runBootstrap(_ options: Options) throws -> Report {
     shown.subscribers = options.readers
     var report = Measurement(
         operations: told, deliveries: told, reading: reading, bytesIn: counts.bytesOut, bytesOut: counts.bytesIn,
+        keys: "in turn",
         before: before, after: after
     ).report("bootstrap", shown)
     report.add("readers", "readers", options.readers)

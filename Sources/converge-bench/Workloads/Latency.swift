@@ -57,6 +57,7 @@ private func runLatency(_ options: Options) throws -> Report {
     var report = Measurement(
         operations: operations, deliveries: arrived.notifications - received.notifications, reading: reading,
         bytesIn: operations * writer.frameBytes, bytesOut: arrived.bytes - received.bytes, latency: reader.histogram,
+        keys: "in turn",
         before: before, after: after
     ).report("latency", options)
     report.add("send_late_p99_us", "sent after it was due p99 us", writer.lateness.microseconds(0.99), digits: 1)
