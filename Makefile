@@ -177,7 +177,7 @@ FUZZ_SECONDS ?= 10
 fuzz: deps ## hostile bytes for wire, schema and core (T=wire|schema|core FUZZ_SECONDS=n)
 	@scripts/fuzz.sh $(T) $(FUZZ_SECONDS)
 
-bench: build $(C_OUT)/bench_core ## first numbers: the core alone, then the server
+bench: build $(C_OUT)/bench_core ## core, every workload, memory, as Markdown (RUNS=n ONLY="assert query" PROFILE=1, see scripts/bench.sh)
 	@scripts/bench.sh $(BIN) $(C_OUT)
 
 clean: ## removes everything built
