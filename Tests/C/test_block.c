@@ -115,6 +115,76 @@ static void spares_stay_within_their_bound(void **state) {
     close_pool(&p);
 }
 
+static void fill_spares(pool *p, uint32_t bytes, int count) {
+    cvgi_block *blocks[64];
+    for (int i = 0; i < count; i++) blocks[i] = cvgi_block_take(&p->blocks, bytes);
+    for (int i = 0; i < count; i++) cvgi_block_release(&p->blocks, blocks[i]);
+}
+
+/* Spares of a size that can be had without asking the allocator. */
+static int spares_of(pool *p, uint32_t bytes) {
+    cvgi_block *blocks[64];
+    const uint64_t calls = p->allocator.calls;
+    int count = 0;
+    do blocks[count] = cvgi_block_take(&p->blocks, bytes);
+    while (p->allocator.calls == calls && ++count < 63);
+    cvgi_memory *memory = p->blocks.memory;
+    cvgi_release(memory, blocks[count], cvgi_block_footprint(blocks[count])); /* the one that was asked for */
+    for (int i = 0; i < count; i++) cvgi_block_release(&p->blocks, blocks[i]);
+    return count;
+}
+
+static void one_as_large_as_the_bound_is_kept(void **state) {
+    (void)state;
+    pool p;
+    open_pool(&p, 64);
+    fill_spares(&p, 52, 1);
+    assert_int_equal(p.blocks.spare_bytes, 64);
+    assert_int_equal(spares_of(&p, 52), 1);
+    close_pool(&p);
+}
+
+/* Invariant 3: whichever of the two sizes is the larger. */
+static void spares_of_other_sizes_go_first(void **state) {
+    (void)state;
+    static const uint32_t sizes[][2] = {{20, 200}, {200, 20}, {20, 21}, {21, 20}, {52, 53}, {53, 52}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const uint32_t old = sizes[i][0], wanted = sizes[i][1];
+        const uint32_t old_size = cvgi_block_size(old), size = cvgi_block_size(wanted);
+        pool p;
+        open_pool(&p, 8 * (uint64_t)(old_size + size));
+        fill_spares(&p, old, 8);
+        fill_spares(&p, wanted, 8); /* just as many as there is room for */
+        assert_int_equal(p.blocks.spare_bytes, p.blocks.spare_bytes_max);
+        fill_spares(&p, wanted, 9);
+        assert_int_equal(spares_of(&p, wanted), 9);
+        assert_true(spares_of(&p, old) < 8);
+        assert_true(spares_of(&p, old) + (int)(size / old_size) + 1 >= 8); /* and no more than must */
+        close_pool(&p);
+    }
+}
+
+/* Who gave up spares last goes on until it has none: what has come back since is left alone. */
+static void sizes_give_up_spares_in_turn(void **state) {
+    (void)state;
+    enum { A = 20, C = 30, B = 50 }; /* 32, 48 and 64 bytes */
+    pool p;
+    open_pool(&p, 2 * 32 + 4 * 64);
+    fill_spares(&p, A, 2);
+    fill_spares(&p, B, 4);
+    fill_spares(&p, C, 1);
+    assert_int_equal(spares_of(&p, A), 0);
+    assert_int_equal(spares_of(&p, B), 4);
+    fill_spares(&p, C, 2);
+    assert_int_equal(spares_of(&p, B), 3);
+    fill_spares(&p, A, 1);
+    fill_spares(&p, C, 3);
+    assert_int_equal(spares_of(&p, C), 3);
+    assert_int_equal(spares_of(&p, B), 2);
+    assert_int_equal(spares_of(&p, A), 1);
+    close_pool(&p);
+}
+
 static void no_memory_no_block(void **state) {
     (void)state;
     pool p;
@@ -134,6 +204,9 @@ int main(void) {
         cmocka_unit_test(a_block_of_every_size_holds_its_zone),
         cmocka_unit_test(the_last_reference_makes_it_a_spare),
         cmocka_unit_test(spares_stay_within_their_bound),
+        cmocka_unit_test(one_as_large_as_the_bound_is_kept),
+        cmocka_unit_test(spares_of_other_sizes_go_first),
+        cmocka_unit_test(sizes_give_up_spares_in_turn),
         cmocka_unit_test(no_memory_no_block),
     };
     return cmocka_run_group_tests_name("block", tests, NULL, NULL);
