@@ -59,6 +59,9 @@ static void a_million_writes_allocate_nothing(void **state) {
     const cvg_stats after = stats_of(engine);
     assert_int_equal(after.applied - before.applied + refused, OPS * ROUNDS);
     assert_true(after.applied - before.applied > 1000000);
+    uint64_t writes[CVG_PATCH + 1] = {0};
+    for (size_t i = 0; i < w.count; i++) writes[w.ops[i].code] += ROUNDS;
+    assert_true(writes[CVG_ASSERT] > 200000 && writes[CVG_PATCH] > 400000 && writes[CVG_RETRACT] > 400000);
     assert_true(after.updated - before.updated > 300000);
     assert_true(after.deleted - before.deleted > 10000 && after.revived - before.revived > 10000);
     assert_int_equal(after.memory_bytes, before.memory_bytes);
