@@ -11,7 +11,7 @@ TEST_PACKAGES := python3
 CHECK_PACKAGES := clang-format
 
 .PHONY: help deps deps-check build debug run demo install install-library uninstall test test-c test-swift test-io-uring test-tour \
-	test-demo test-embedding test-install property fuzz bench check format clean
+	test-demo test-embedding test-install test-tsan test-asan property fuzz bench check format clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -55,11 +55,12 @@ demo: build ## 842 real flights: three sources, one server, live board, every mi
 # ---- C: the core and the transport compiled on their own, for tests with sanitizers and for measuring
 CC := clang
 C_OUT := .build/c
-.PRECIOUS: $(C_OUT)/sane/%.o $(C_OUT)/fast/%.o
+.PRECIOUS: $(C_OUT)/sane/%.o $(C_OUT)/fast/%.o $(C_OUT)/tsan/%.o
 C_INCLUDE := -ICSources/ConvergeCore -ICSources/ConvergeCore/include -ICSources/ConvergeNet -ICSources/ConvergeNet/include \
 	-ICSources/ConvergeShard/include
 C_FLAGS := -std=c11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Wno-unused-function $(C_INCLUDE)
 C_SANE := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+C_TSAN := -O1 -fno-omit-frame-pointer -fsanitize=thread
 C_FAST := -O2
 C_LINK := -fuse-ld=lld
 CORE := $(wildcard CSources/ConvergeCore/*.c)
@@ -71,11 +72,20 @@ CORE_SANE := $(CORE:%.c=$(C_OUT)/sane/%.o)
 CORE_FAST := $(CORE:%.c=$(C_OUT)/fast/%.o)
 NET_SANE := $(NET:%.c=$(C_OUT)/sane/%.o)
 SHARD_SANE := $(SHARD:%.c=$(C_OUT)/sane/%.o)
+ALL_TSAN := $(patsubst %.c,$(C_OUT)/tsan/%.o,$(CORE) $(NET) $(SHARD))
+# Of Swift's clang the thread sanitizer intercepts libdispatch, and wants to be linked with it.
+DISPATCH = $(dir $(realpath $(shell command -v swift)))../lib/swift/linux
+DISPATCH_LINK = $(if $(wildcard $(DISPATCH)/libdispatch.so),-L$(DISPATCH) -Wl$(comma)-rpath$(comma)$(DISPATCH) -ldispatch -lBlocksRuntime)
+comma := ,
 
 $(C_OUT)/sane/%.o: %.c $(HEADERS) | deps
 	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_SANE) -c $< -o $@
+$(C_OUT)/tsan/%.o: %.c $(HEADERS) | deps
+	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_TSAN) -c $< -o $@
 $(C_OUT)/fast/%.o: %.c $(HEADERS) | deps
 	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_FAST) -c $< -o $@
+$(C_OUT)/tsan/test_%: Tests/C/test_%.c $(ALL_TSAN)
+	@$(CC) $(C_FLAGS) $(C_TSAN) $^ $(C_LINK) -lcmocka -lpthread -luring $(DISPATCH_LINK) -o $@
 $(C_OUT)/test_%: Tests/C/test_%.c $(CORE_SANE) $(NET_SANE) $(SHARD_SANE)
 	@$(CC) $(C_FLAGS) $(C_SANE) $^ $(C_LINK) -lcmocka -lpthread -luring -o $@
 $(C_OUT)/golden_frames: Tests/C/golden_frames.c $(CORE_SANE)
@@ -126,11 +136,14 @@ uninstall: ## removes what install put there (the same PREFIX and DESTDIR)
 	@rm -f $(INSTALLED:%='$(TO)/%')
 
 # ---- tests
-test: test-c property test-swift test-io-uring test-tour test-demo test-embedding test-install ## every test
+test: deps ## every test, with the time of each step
+	@scripts/steps.sh test-c property test-swift test-io-uring test-tour test-demo test-embedding test-install test-tsan test-asan
+
+# Each program, without the lines that only say that a case has passed.
+run_c_tests = for t in $(1); do echo "== $$t"; $$t 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]'; done
 
 test-c: $(C_TESTS:%=$(C_OUT)/test_%) $(C_OUT)/golden_frames
-	@for t in $(C_TESTS:%=test_%); do echo "== $$t"; $(C_OUT)/$$t 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]' ; done
-	@echo "== golden_frames"; $(C_OUT)/golden_frames 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]'
+	@$(call run_c_tests,$^)
 
 HISTORIES ?= 10000
 SEED ?= 1
@@ -138,15 +151,28 @@ JOBS ?= $(shell nproc)
 property: $(C_OUT)/property ## the core against the reference model (HISTORIES=n SEED=n JOBS=n)
 	@$(C_OUT)/property --histories $(HISTORIES) --first-seed $(SEED) --jobs $(JOBS)
 
+# Both ways of serving sockets are asked for by name, whatever `auto` chooses.
+SWIFT_TEST := CONVERGE_BIN_DIR=$(CURDIR)/.build/debug swift test --skip-build --disable-xctest $(STRICT)
 test-swift: debug
-	@CONVERGE_BIN_DIR=$(CURDIR)/.build/debug swift test --skip-build --disable-xctest $(STRICT)
+	@CONVERGEDB_NET=epoll $(SWIFT_TEST)
 
-# A kernel or a container may forbid io_uring; then there is nothing to test, and it says so.
+# A kernel or a container may forbid io_uring; then there is nothing to test, and the server's own sentence says so.
 test-io-uring: debug ## server, client and programs again, with sockets served by io_uring
-	@if $(CURDIR)/.build/debug/convergedb serve --memory --listen 127.0.0.1:0 --net io_uring >/dev/null 2>&1 </dev/null & pid=$$!; sleep 1; kill $$pid 2>/dev/null; then \
-	  CONVERGEDB_NET=io_uring CONVERGE_BIN_DIR=$(CURDIR)/.build/debug swift test --skip-build --disable-xctest $(STRICT) \
-	    --filter 'ConvergeServerTests|ConvergeClientTests|ConvergeCLITests'; \
-	else echo "io_uring is not to be had here: its tests were not run"; fi
+	@code=0; scripts/has-io-uring.sh .build/debug/convergedb || code=$$?; \
+	case $$code in \
+	  0) CONVERGEDB_NET=io_uring $(SWIFT_TEST) --filter 'ConvergeServerTests|ConvergeClientTests|ConvergeCLITests' ;; \
+	  1) echo "its tests were not run" ;; \
+	  *) exit $$code ;; \
+	esac
+
+# What threads share: segments, which any of them may release; transports, which any may wake; lanes. All else is one's.
+TSAN_TESTS := $(filter encode lane net%,$(C_TESTS))
+test-tsan: $(TSAN_TESTS:%=$(C_OUT)/tsan/test_%) ## no data race: segments and transport, then server and client in Swift
+	@$(call run_c_tests,$^)
+	@scripts/sanitized.sh thread
+
+test-asan: deps ## no memory error, undefined behaviour or leak in what the Swift tests and the programs do
+	@scripts/sanitized.sh address
 
 test-tour: build ## the README's tour, run as written
 	@scripts/test-tour.sh $(BIN)

@@ -26,7 +26,7 @@ final class Child {
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, errorsTo ?? errors, 2)
         var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
-        var environment: [UnsafeMutablePointer<CChar>?] = [strdup("LC_ALL=C.UTF-8"), nil]
+        var environment = (["LC_ALL=C.UTF-8"] + Process.inherited).map { strdup($0) } + [nil]
         var child: pid_t = 0
         let failure = posix_spawn(&child, "\(folder)/\(program)", &actions, nil, &words, &environment)
         posix_spawn_file_actions_destroy(&actions)

@@ -27,7 +27,8 @@ final class Process {
 
     /// - Parameters:
     ///   - input: what it reads from standard input; nil: nothing.
-    ///   - environment: in addition to a fixed locale.
+    ///   - environment: in addition to a fixed locale, to how sockets are served (make test-io-uring), and to what the
+    ///     sanitizers are told.
     init(_ program: String, _ arguments: [String], input: String? = nil, environment: [String] = []) throws {
         // Otherwise a program that another test starts just now would inherit the pipes, and keep them from ending.
         Process.spawning.lock()
@@ -43,7 +44,7 @@ final class Process {
         posix_spawn_file_actions_adddup2(&actions, errors.writeEnd, 2)
         let path = "\(Process.folder)/\(program)"
         var words = ([path] + arguments).map { strdup($0) } + [nil]
-        var variables = (["LC_ALL=C.UTF-8"] + environment).map { strdup($0) } + [nil]
+        var variables = (["LC_ALL=C.UTF-8"] + Process.inherited + environment).map { strdup($0) } + [nil]
         var child: pid_t = 0
         let failure = posix_spawn(&child, path, &actions, nil, &words, &variables)
         posix_spawn_file_actions_destroy(&actions)
@@ -83,6 +84,11 @@ final class Process {
     }
 
     private static let spawning = SpawnLock()
+
+    /// What the programs get of this process's environment.
+    static let inherited: [String] = ["CONVERGEDB_NET", "ASAN_OPTIONS", "TSAN_OPTIONS"].compactMap { (name: String) in
+        getenv(name).map { "\(name)=\(String(cString: $0))" }
+    }
 
     /// Where the programs are: as the Makefile says, else beside the test bundle.
     static var folder: String {
