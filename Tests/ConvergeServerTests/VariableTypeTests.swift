@@ -34,14 +34,20 @@ import Testing
         ("short", row(note: 3, [65]), .wrongLength, ["22 bytes", "'Ship'"]),
         ("long", row(note: 1, [65, 65]), .wrongLength, ["23 bytes"]),
         ("long text", row(note: 5, [65, 65, 65, 65, 65]), .valueTooLong, ["'note'", "at most 4 bytes"]),
-        ("many elements", row(list: 3, [1, 2, 3]), .valueTooLong, ["'list'", "at most 2 elements: send fewer"]),
-        ("long element", row(names: 1, [3, 0, 65, 65]), .valueTooLong, ["'names'", "its own max"]),
-        ("long member", row(at: [0, 3, 0, 65, 65]), .valueTooLong, ["'at'", "longer than its max"]),
+        (
+            "many elements", row(list: 3, [1, 2, 3]), .valueTooLong,
+            ["'list'", "at most 2 elements; the value given has 3"]
+        ),
+        ("long element", row(names: 1, [3, 0, 65, 65]), .valueTooLong, ["'names[0]'", "at most 2 bytes", "has 3"]),
+        ("long member", row(at: [0, 3, 0, 65, 65]), .valueTooLong, ["'at.t'", "at most 2 bytes", "has 3"]),
         ("no UTF-8", row(note: 1, [0xFF]), .invalidUTF8, ["'note' of 'Ship' is a string"]),
-        ("no UTF-8 inside", row(names: 1, [1, 0, 0xFF, 0]), .invalidUTF8, ["'names' of 'Ship' has a string"]),
-        ("no bool in a struct", row(at: [2, 0, 0, 0, 0]), .invalidBool, ["'at' of 'Ship' has a bool"]),
-        ("no bool in an element", row(legs: 2, [1, 9]), .invalidBool, ["'legs' of 'Ship' has a bool"]),
-        ("padding in an element", row(names: 1, [1, 0, 65, 66]), .nonzeroPadding, ["'names'", "zeros"]),
+        (
+            "no UTF-8 inside", row(names: 1, [1, 0, 0xFF, 0]), .invalidUTF8,
+            ["'Ship' field 'names[0]' is a string", "UTF-8"]
+        ),
+        ("no bool in a struct", row(at: [2, 0, 0, 0, 0]), .invalidBool, ["'Ship' field 'at.on' is a bool of 2"]),
+        ("no bool in an element", row(legs: 2, [1, 9]), .invalidBool, ["'Ship' field 'legs[1].on' is a bool of 9"]),
+        ("padding in an element", row(names: 1, [1, 0, 65, 66]), .nonzeroPadding, ["'names[0]'", "zeros"]),
     ]
 
     @Test(arguments: refused.indices) func k4WhatIsWrongIsSaidOfTheField(_ index: Int) throws {
