@@ -47,7 +47,7 @@ extension Server {
         let unsent = transport.unsent(sessions[slot].connection)
         let used = bytesUsed(.replies)
         let share = (bytesMax(.replies) - used) / ServerLimits.repliesShares
-        return unsent.bytes > bytes || unsent.memory + sessions[slot].waitingBytes > share
+        return unsent.bytes > bytes || unsent.memory + sessions[slot].promisedBytes > share
             || used > bytesComfortable(.replies)
     }
 

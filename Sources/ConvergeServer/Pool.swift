@@ -52,7 +52,7 @@ extension Server {
     func bytesHeld(_ pool: Pool, by slot: Int) -> Int {
         let unsent = transport.unsent(sessions[slot].connection)
         return switch pool {
-        case .replies: unsent.memory + sessions[slot].waitingBytes
+        case .replies: unsent.memory + sessions[slot].promisedBytes
         case .segments: unsent.sharedBytes
         }
     }
@@ -80,7 +80,7 @@ extension Server {
         pools[pool].relieved += 1
         let connection = sessions[slot].connection
         transport.discardUnsent(connection)
-        let isSmall = bytesHeld(pool, by: slot) - sessions[slot].waitingBytes <= bytes / 2
+        let isSmall = bytesHeld(pool, by: slot) - sessions[slot].promisedBytes <= bytes / 2
         if sessions[slot].isAlive, isSmall {
             dismiss(slot, .slowReader, sentence(pool, bytes))
         } else {

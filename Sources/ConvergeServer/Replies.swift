@@ -73,7 +73,6 @@ extension Server {
         endSubscriptions(slot)
         sources.release(sessions[slot].source, by: connection, lastWriteTurn: sessions[slot].lastWriteTurn)
         _ = takeHeld(slot)
-        promisedBytes -= sessions[slot].waitingBytes
-        sessions[slot].waitingBytes = 0
+        promise(slot, -sessions[slot].waitingBytes)
     }
 }

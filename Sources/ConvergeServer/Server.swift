@@ -29,7 +29,7 @@ public struct Server: ~Copyable {
     var unsendable: [Connection] = []
     var pools = PoolCounts()
     var peaks = ServerPeaks()
-    /// Bytes of the answers of all requests that wait for a flush, at most: the sum of `sessions[...].waitingBytes`.
+    /// Bytes of the answers of all requests that wait for a flush, at most: the sum of `sessions[...].promisedBytes`.
     var promisedBytes = 0
     /// What all requests of this turn have cost.
     var turnCost = RequestCost()

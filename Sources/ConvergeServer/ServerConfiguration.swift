@@ -77,6 +77,8 @@ enum ServerLimits {
     static let notificationsMax = 1 << 20
     /// A connection's queue above which nothing more is read from it until it has drained to `queueLow`.
     static let repliesMax = 1 << 20
+    /// Of a send queue: its first chunk, and those that follow.
+    static let chunkBytes = (small: 4 << 10, large: 64 << 10)
     /// A connection may go on asking while it holds less than this part of what is free in the pool of replies: 2 MiB of 256,
     /// so that up to half of the pool `repliesMax` decides.
     static let repliesShares = 128

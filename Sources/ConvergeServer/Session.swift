@@ -34,6 +34,12 @@ struct Session {
     var waiting = 0
     /// Bytes of their answers at most.
     var waitingBytes = 0
+    /// What they will take at most in the send queue, whose chunks hold at least half of what they could.
+    var promisedBytes: Int {
+        if waitingBytes == 0 { return 0 }
+        let chunks = ServerLimits.chunkBytes
+        return waitingBytes <= chunks.small / 2 ? chunks.small : chunks.small + chunks.large + 2 * waitingBytes
+    }
     /// It is not read from until it can go on (`HeldConnections`).
     var isHeld = false
     /// It stands in one of their lists.

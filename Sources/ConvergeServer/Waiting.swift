@@ -23,11 +23,16 @@ extension Server {
 
     mutating func wait(_ slot: Int, _ stream: UInt16, _ request: WaitingRequest.Request) {
         sessions[slot].waiting += 1
-        let bytes = answerBytes(request)
-        sessions[slot].waitingBytes += bytes
-        promisedBytes += bytes
+        promise(slot, answerBytes(request))
         waiting.append(WaitingRequest(connection: sessions[slot].connection, stream: stream, request: request))
         peaks.waiting = max(peaks.waiting, waiting.count)
+    }
+
+    /// So many bytes of answers more wait for a flush; less than 0: have come to an end.
+    mutating func promise(_ slot: Int, _ bytes: Int) {
+        promisedBytes -= sessions[slot].promisedBytes
+        sessions[slot].waitingBytes += bytes
+        promisedBytes += sessions[slot].promisedBytes
     }
 
     private func answerBytes(_ request: WaitingRequest.Request) -> Int {
@@ -45,9 +50,7 @@ extension Server {
         for request in answered where sessions.isAlive(request.connection) {
             let slot = request.connection.slot
             sessions[slot].waiting -= 1
-            let bytes = answerBytes(request.request)
-            sessions[slot].waitingBytes -= bytes
-            promisedBytes -= bytes
+            promise(slot, -answerBytes(request.request))
             switch request.request {
             case .sync(let synced): answer(slot, request.stream, synced)
             case .query(let query): answer(slot, request.stream, query)
