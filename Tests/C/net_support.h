@@ -29,7 +29,7 @@
 #include "converge.h"
 #include "converge_net.h"
 
-enum { MESSAGE_HEADER = 8, EVENTS = 256, SLOTS = 2048 };
+enum { MESSAGE_HEADER = 8, EVENTS = 256, SLOTS = 4096 };
 
 static inline uint8_t pattern(uint32_t number, uint32_t at) {
     return (uint8_t)(number * 131 + at * 7 + (at >> 8));
@@ -63,7 +63,8 @@ typedef struct server {
     cvg_net *net;
     uint16_t port;
     bool echo;
-    bool keeps_ended; /* does not close who has ended */
+    bool keeps_ended;    /* does not close who has ended */
+    uint64_t queued_max; /* who has more in its queue is not read from until it has drained; 0: everybody is */
     uint32_t accepted, closed, drained, woken, connected, ended;
     uint64_t messages;
     uint32_t next_number[SLOTS]; /* by slot: the number that the next message must have */
@@ -143,8 +144,11 @@ static inline int server_turn(server *server, int64_t timeout_us) {
             for (int j = 0; j < receivers; j++) assert_true(received[j] != event->connection);
             received[receivers++] = event->connection;
             serve_bytes(server, event);
+            if (server->queued_max > 0 && cvg_net_unsent(server->net, event->connection).bytes > server->queued_max)
+                cvg_net_set_reading(server->net, event->connection, false);
             break;
         case CVG_NET_DRAINED:
+            if (server->queued_max > 0) cvg_net_set_reading(server->net, event->connection, true);
             server->drained += 1;
             break;
         case CVG_NET_ENDED:
