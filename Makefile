@@ -77,6 +77,7 @@ ALL_TSAN := $(patsubst %.c,$(C_OUT)/tsan/%.o,$(CORE) $(NET) $(SHARD))
 DISPATCH = $(dir $(realpath $(shell command -v swift)))../lib/swift/linux
 DISPATCH_LINK = $(if $(wildcard $(DISPATCH)/libdispatch.so),-L$(DISPATCH) -Wl$(comma)-rpath$(comma)$(DISPATCH) -ldispatch -lBlocksRuntime)
 comma := ,
+NET_FAST := $(NET:%.c=$(C_OUT)/fast/%.o)
 
 $(C_OUT)/sane/%.o: %.c $(HEADERS) | deps
 	@mkdir -p $(@D) && $(CC) $(C_FLAGS) $(C_SANE) -c $< -o $@
@@ -96,6 +97,8 @@ $(C_OUT)/bench_lane: Tests/C/bench/bench_lane.c $(SHARD:%.c=$(C_OUT)/fast/%.o)
 	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -lpthread -o $@
 $(C_OUT)/bench_core: Tests/C/bench/bench_core.c $(CORE_FAST)
 	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -o $@
+$(C_OUT)/bench_net: Tests/C/bench/bench_net.c $(NET_FAST)
+	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -lpthread -luring -o $@
 
 # ---- the library and the programs, installed
 PREFIX ?= /usr/local
