@@ -19,6 +19,7 @@
 #define _GNU_SOURCE 1
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -109,6 +110,23 @@ static int start(cvgi_ring *ring) {
     return 0;
 }
 
+static void *start_and_stop(void *context) {
+    int failed = start(context);
+    stop(context);
+    return (void *)(intptr_t)failed;
+}
+
+/* Whether a ring can be had: the one that is used is made by the thread that polls. The kernel interrupts the maker of
+ * a ring when it has ended, so this one is made by a thread of its own. 0, or a negative errno. */
+static int probe(cvgi_ring *ring) {
+    pthread_t thread;
+    void *failed;
+    int error = pthread_create(&thread, NULL, start_and_stop, ring);
+    if (error) return -error;
+    pthread_join(thread, &failed);
+    return (int)(intptr_t)failed;
+}
+
 static int open_ring(cvg_net *net) {
     cvgi_ring *ring = net->ring = calloc(1, sizeof *ring);
     if (ring == NULL) return -ENOMEM;
@@ -119,9 +137,7 @@ static int open_ring(cvg_net *net) {
     ring->buffers = calloc(ring->buffer_count, sizeof *ring->buffers);
     ring->memory = aligned_alloc(4096, (size_t)ring->buffer_count * BUFFER_STRIDE);
     if (ring->buffers == NULL || ring->memory == NULL) return -ENOMEM;
-    int failed = start(ring); /* only to see whether it can be had: it is made by the thread that polls */
-    stop(ring);
-    return failed;
+    return probe(ring);
 }
 
 static void close_ring(cvg_net *net) {

@@ -285,6 +285,26 @@ static void auto_falls_back_and_says_why(void **state) {
     }
 }
 
+/* The end of a ring interrupts whoever made it, in system calls that have a time limit: making a net must not do that
+ * to its caller. */
+static void caller_is_not_interrupted(void **state) {
+    (void)state;
+    int pair[2];
+    struct timeval limit = {.tv_usec = 20000};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    for (int i = 0; i < 20; i++) {
+        cvg_net *net;
+        char byte;
+        assert_int_equal(cvg_net_create(&(cvg_net_options){.backend = CVG_NET_IO_URING}, &net), 0);
+        assert_int_equal(recv(pair[0], &byte, 1, 0), -1);
+        assert_int_equal(errno, EAGAIN);
+        cvg_net_destroy(net);
+    }
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void choosing(void **state) {
     (void)state;
     static const char *names[] = {[CVG_NET_IO_URING] = "io_uring", [CVG_NET_EPOLL] = "epoll"};
@@ -303,6 +323,7 @@ static void choosing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(choosing),
+        cmocka_unit_test(caller_is_not_interrupted),
         cmocka_unit_test(exhausted_buffers_reach_everyone),
         cmocka_unit_test(paused_buffers_do_not_starve_others),
         cmocka_unit_test(paused_buffers_above_the_budget_end_it),
