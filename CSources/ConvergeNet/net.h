@@ -58,9 +58,9 @@ typedef struct cvgi_backend {
 
 extern const cvgi_backend cvgi_epoll, cvgi_io_uring;
 
-/* What `auto` tries first. epoll, as long as whole servers have not run on io_uring for long. */
+/* What `auto` tries first (docs/decisions/0008). */
 #ifndef CVGI_AUTO
-#define CVGI_AUTO CVG_NET_EPOLL
+#define CVGI_AUTO CVG_NET_IO_URING
 #endif
 
 struct cvg_net {

@@ -60,7 +60,10 @@ public struct ServeOptions: Sendable {
             options.configuration.windowMilliseconds = milliseconds
             return nil
         },
-        Option(name: "--net", value: "auto|io_uring|epoll", help: "how sockets are served (auto)") { options, text in
+        Option(
+            name: "--net", value: "auto|io_uring|epoll",
+            help: "how sockets are served (auto: io_uring, or epoll where it cannot be had)"
+        ) { options, text in
             guard let backend = TransportBackend(name: text) else { return "takes auto, io_uring or epoll" }
             options.configuration.net = backend
             return nil

@@ -91,6 +91,9 @@ public struct Server: ~Copyable {
         }
     }
 
+    /// Why epoll serves the sockets though io_uring was to: a sentence without its end. Nil: what was asked for serves them.
+    public var netFallback: String? { transport.backend.fallback }
+
     /// Stops the server from any thread.
     public var stopper: Stopper { Stopper(flag: stopFlag, waker: transport.waker) }
 

@@ -1,6 +1,6 @@
 /// How sockets are served. Both behave the same.
 public enum TransportBackend: UInt32, Sendable, CaseIterable {
-    /// The one that this version prefers, epoll; never one that cannot be had.
+    /// io_uring, or epoll where io_uring cannot be had: ``TransportBackendInUse/fallback`` says why.
     case auto = 0
     /// Linux 6.1 or newer, and a system that allows it.
     case ioUring = 1

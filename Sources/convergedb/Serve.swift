@@ -18,6 +18,7 @@ func serve(_ arguments: [String]) {
         stopOnSignals(server.stopper)
         let host = options.configuration.host
         say("ready on \(host.contains(":") ? "[\(host)]" : host):\(server.port)")
+        if let reason = server.netFallback { say("sockets are served by epoll: \(reason)") }
         notifyReady()
         try server.run()
     } catch {

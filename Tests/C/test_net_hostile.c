@@ -12,6 +12,8 @@ enum {
     QUEUED_MAX = 8 << 10,      /* with more in its queue a mute is not read from */
     MESSAGE = 4000,            /* what a mute asks at a time */
     ROUNDS = 12,
+    CHUNKS =
+        (4 << 10) + 2 * (64 << 10), /* that a mute's queue takes at most: a small one, one being sent, one filled */
 };
 
 /* The modest client's next message comes back within so many turns. */
@@ -49,6 +51,7 @@ static void close_all(server *server, int *fds, int modest) {
     assert_int_equal(stats.unfinished_bytes, 0);
     assert_int_equal(stats.queued_bytes, 0);
     assert_int_equal(stats.unsent_private_bytes, 0);
+    assert_int_equal(stats.queue_memory_bytes, 0);
     server_stop(server);
 }
 
@@ -113,6 +116,7 @@ static void mutes_stay_under_what_each_may_have(void **state) {
     assert_int_equal(queued, stats.queued_bytes);
     assert_int_equal(queued, stats.unsent_private_bytes);
     assert_true(stats.unsent_private_peak <= bound && stats.unsent_private_peak > bound / 4);
+    assert_true(stats.queue_memory_peak <= (uint64_t)HOSTILE * CHUNKS);
     assert_true(stats.unfinished_peak <= UNFINISHED_MAX);
     assert_int_equal(server.ended + server.closed, 0);
     close_all(&server, fds, modest);

@@ -50,7 +50,7 @@ typedef uint64_t cvg_connection;
 
 /* How sockets are served. Both behave the same; io_uring needs Linux 6.1, and a system that allows it. */
 typedef enum cvg_net_backend_choice {
-    CVG_NET_AUTO = 0, /* the one that this version prefers, epoll; never one that cannot be had */
+    CVG_NET_AUTO = 0, /* io_uring, or epoll where io_uring cannot be had: cvg_net_backend says why */
     CVG_NET_IO_URING = 1,
     CVG_NET_EPOLL = 2
 } cvg_net_backend_choice;

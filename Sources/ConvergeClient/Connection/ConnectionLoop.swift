@@ -54,7 +54,9 @@ final class ConnectionLoop {
         self.core = core
         self.host = host
         self.port = port
-        transport = try Transport(TransportOptions(connectionsMax: 2, messageMax: Self.frameBytesMax))
+        // One connection: a ring would gain nothing and take more memory.
+        transport = try Transport(
+            TransportOptions(connectionsMax: 2, messageMax: Self.frameBytesMax, backend: .epoll))
         connection = try transport.connect(host: host, port: port)
         let now = Transport.now()
         clock = HeartbeatClock(silenceMax: core.options.serverSilence.microseconds, now: now)
