@@ -19,6 +19,8 @@
 #ifndef CVGI_NET_H
 #define CVGI_NET_H
 
+#include <pthread.h>
+
 #include "connection.h"
 #include "converge_net.h"
 #include "waker.h"
@@ -82,6 +84,8 @@ struct cvg_net {
     cvgi_listener listeners[CVGI_LISTENERS_MAX];
     uint32_t listener_count;
     cvg_waker *waker;
+    pthread_t poller; /* who polled first */
+    bool polled;
     bool woken;
     int fallback;        /* the errno for which io_uring is not used, though allowed by the options */
     cvg_net_stats stats; /* of it kept here: accepted, closed, bytes, calls, queued */

@@ -10,9 +10,9 @@
  *   1. A buffer is the kernel's (available), or a piece's, or lent; what is lent comes back at the next poll.
  *   2. Sockets are blocking for io_uring (it would not wait for one with O_NONBLOCK); all else says MSG_DONTWAIT.
  *
- * Threads. The ring belongs to the first thread that polls (SINGLE_ISSUER and DEFER_TASKRUN: completions are worked off
- * by that thread, in its own calls). When another one polls, the kernel says EEXIST; then a new ring is made there, and
- * every request anew: the old one's have received nothing that has not been seen.
+ * Threads. The ring is made by the first poll and belongs to its thread (SINGLE_ISSUER and DEFER_TASKRUN: completions
+ * are worked off by that thread, in its own calls). It cannot move: requests of a ring that ends late would take
+ * connections and bytes from the next one.
  *
  * Failure: errors of the ring itself are returned by wait.
  */
@@ -223,36 +223,15 @@ static int enter(struct io_uring *uring, int64_t us) {
     return io_uring_submit_and_wait_timeout(uring, &cqe, 1, &limit, NULL);
 }
 
-/* Another thread polls than before. */
-static void move_here(cvg_net *net) {
-    cvgi_ring *ring = net->ring;
-    note_completions(net);
-    stop(ring);
-    ring->accepting = ring->accept_cancelled = 0;
-    for (uint32_t slot = 0; slot < net->table.count; slot++) {
-        cvgi_connection *connection = net->table.slots[slot];
-        connection->in_kernel = connection->cancelled = 0;
-        cvgi_list_remove(&connection->in_attention);
-        if (connection->state == CVGI_CONNECTING || connection->state == CVGI_OPEN) cvgi_ring_attend(net, connection);
-    }
-}
-
 static int wait_and_note(cvg_net *net, int64_t us) {
     cvgi_ring *ring = net->ring;
-    int result = -EEXIST;
-    for (int attempt = 0; result == -EEXIST && attempt < 2; attempt++) {
-        if (attempt > 0) {
-            move_here(net);
-            us = 0; /* it may have found something */
-        }
-        if (ring->uring == NULL) {
-            int failed = start(ring);
-            if (failed) return failed;
-        }
-        prepare(net);
-        bool starved = !cvgi_list_empty(&ring->starved) || !cvgi_list_empty(&ring->attention);
-        result = enter(&ring->uring->ring, starved ? 0 : us);
+    if (ring->uring == NULL) {
+        int failed = start(ring);
+        if (failed) return failed;
     }
+    prepare(net);
+    bool starved = !cvgi_list_empty(&ring->starved) || !cvgi_list_empty(&ring->attention);
+    int result = enter(&ring->uring->ring, starved ? 0 : us);
     note_completions(net);
     return result >= 0 || result == -ETIME || result == -EAGAIN || result == -EBUSY ? 0 : result;
 }

@@ -16,7 +16,7 @@
  *   2. Vectors and headers live until then: a batch is cut when either runs out.
  *
  * Failure: without such a ring (no memory, no descriptor), for a single connection, and for whatever the kernel has not
- * taken, sendmsg does it. Another thread than before gets a new ring.
+ * taken, sendmsg does it. So it does when another thread than the one that polls flushes.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>

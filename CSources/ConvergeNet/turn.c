@@ -181,8 +181,17 @@ static void relieve(cvg_net *net) {
     }
 }
 
+/* A ring belongs to the thread that made it, and the first poll makes it. */
+static bool may_poll(cvg_net *net) {
+    pthread_t caller = pthread_self();
+    if (!net->polled) net->poller = caller;
+    net->polled = true;
+    return pthread_equal(net->poller, caller);
+}
+
 int cvg_net_poll(cvg_net *net, int64_t timeout_us, cvg_net_event *events, size_t capacity) {
     CVGI_ASSERT(capacity > 0);
+    if (!may_poll(net)) return -EPERM;
     if (capacity > INT_MAX) capacity = INT_MAX;
     int64_t until = 0;
     if (timeout_us < 0)

@@ -6,7 +6,7 @@ internal import ConvergeNet
 /// out in one gathered send at the start of the next. Every `received` event begins at a message boundary, and there is at
 /// most one for a connection in a poll: answer each with `consume` before the next poll.
 ///
-/// One thread at a time, best always the same for polling; `waker` alone is for all.
+/// One thread at a time, and one for all polls: a poll by another than the first one's throws. `waker` alone is for all.
 public struct Transport: ~Copyable {
     private let net: OpaquePointer
     private let events: UnsafeMutableBufferPointer<cvg_net_event>

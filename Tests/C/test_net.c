@@ -515,6 +515,27 @@ static void wake_from_another_thread(void **state) {
     pthread_join(thread, NULL);
 }
 
+static void *poll_elsewhere(void *argument) {
+    cvg_net_event event;
+    return (void *)(intptr_t)cvg_net_poll(argument, 0, &event, 1);
+}
+
+static void one_thread_polls(void **state) {
+    (void)state;
+    server server;
+    server_start(&server, (cvg_net_options){0});
+    server_turn(&server, 0);
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, poll_elsewhere, server.net), 0);
+    pthread_join(thread, &result);
+    assert_int_equal((intptr_t)result, -EPERM);
+    int fd = client_connect(server.port, 0);
+    TURN_UNTIL(&server, server.accepted == 1); /* and goes on */
+    close(fd);
+    server_stop(&server);
+}
+
 static cvg_net *signalled;
 static volatile sig_atomic_t signals;
 
@@ -574,6 +595,7 @@ int main(void) {
         cmocka_unit_test(closing_while_connecting),
         cmocka_unit_test(listening),
         cmocka_unit_test(wake_from_another_thread),
+        cmocka_unit_test(one_thread_polls),
         cmocka_unit_test(signal_handler_wakes),
         cmocka_unit_test(poll_without_events_times_out),
     };

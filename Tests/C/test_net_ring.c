@@ -1,6 +1,5 @@
 /*
- * What only io_uring has: buffers that run out, requests that the kernel or a close ends, a ring that moves to another
- * thread, a system that forbids it.
+ * What only io_uring has: buffers that run out, requests that the kernel or a close ends, a system that forbids it.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -183,57 +182,6 @@ static void pausing_and_resuming_loses_nothing(void **state) {
     free(stream);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- threads */
-
-typedef struct visit {
-    server *server;
-    int fd;
-    uint64_t messages;
-} visit;
-
-static void *poll_here(void *argument) {
-    visit *visit = argument;
-    TURN_UNTIL(visit->server, visit->server->messages == visit->messages);
-    return NULL;
-}
-
-static void another_thread_may_poll(void **state) {
-    (void)state;
-    server server, client;
-    server_start(&server, (cvg_net_options){0});
-    server_start(&client, (cvg_net_options){0});
-    client.echo = false;
-    cvg_connection to;
-    uint8_t message[200];
-    int fd = client_connect(server.port, 0);
-    assert_int_equal(cvg_net_connect(client.net, "127.0.0.1", server.port, &to), 0);
-    while (server.accepted < 2 || client.connected < 1) {
-        server_turn(&server, 0);
-        server_turn(&client, 0);
-    }
-    for (uint32_t round = 0; round < 6; round++) {
-        put_message(message, sizeof message, round);
-        client_write(fd, message, sizeof message);
-        cvg_net_wake(server.net);
-        visit visit = {.server = &server, .fd = fd, .messages = round + 1};
-        pthread_t thread;
-        if (round % 2 == 0) {
-            assert_int_equal(pthread_create(&thread, NULL, poll_here, &visit), 0);
-            pthread_join(thread, NULL);
-        } else {
-            poll_here(&visit);
-        }
-        TURN_UNTIL(&server, server.woken == round + 1);
-        int late = client_connect(server.port, 0);
-        TURN_UNTIL(&server, server.accepted == 3 + round);
-        close(late);
-        TURN_UNTIL(&server, server.closed == 1 + round);
-    }
-    close(fd);
-    server_stop(&server);
-    server_stop(&client);
-}
-
 /* ---------------------------------------------------------------------------------------------------------- refusals
  */
 
@@ -329,7 +277,6 @@ int main(void) {
         cmocka_unit_test(paused_buffers_above_the_budget_end_it),
         cmocka_unit_test(closing_with_requests_in_the_kernel),
         cmocka_unit_test(pausing_and_resuming_loses_nothing),
-        cmocka_unit_test(another_thread_may_poll),
     };
     const struct CMUnitTest everywhere[] = {
         cmocka_unit_test(auto_falls_back_and_says_why),

@@ -23,7 +23,7 @@
  *                                                     └──────▶ cvg_net_close ────────────────┘ (or a failure)
  *
  * Threads. Everything on one thread at a time, except cvg_net_wake and the cvg_waker functions, which any thread may
- * call at any time. It is best polled by the same thread always: io_uring moves to another one at a price.
+ * call at any time. The first poll binds the net to its thread: a poll by another one is -EPERM.
  * Ownership. `data` of an event is valid until the next cvg_net_poll. cvg_net_send retains the segment itself.
  * Errors. 0, or a negative errno.
  */
@@ -113,7 +113,7 @@ typedef struct cvg_net_event {
 
 /* Sends what is queued, then waits for something to happen, at most timeout_us (-1: no limit, 0: not at all), and fills
  * events. Returns their number, 0 on time-out or when interrupted (by a signal, or by the
- * kernel's own work), or a negative errno. Everything lent before ends. */
+ * kernel's own work), or a negative errno (-EPERM: another thread polled first). Everything lent before ends. */
 int cvg_net_poll(cvg_net *net, int64_t timeout_us, cvg_net_event *events, size_t capacity);
 
 /* Answers a RECEIVED event, exactly once, before the next poll (unanswered counts as used). `used` bytes of its data
