@@ -18,7 +18,7 @@ struct PacedWriter: ~Copyable {
     var frameBytes: Int { frame.count }
 
     init(_ options: Options, kind: UInt16, row: [UInt8]) throws {
-        let link = try RawLink.client(options, Connect.bench(.hasSource))
+        let link = try RawLink.client(options, Connect.bench([]))
         self.options = options
         self.link = link
         interval = 1e9 / Double(options.rate)

@@ -1,3 +1,4 @@
+import ConvergeTransport
 import Glibc
 import Synchronization
 
@@ -12,6 +13,8 @@ final class Exchange: Sendable {
     }
 
     enum Answer {
+        /// To no question: everybody is subscribed, and this wakes the thread.
+        case ready(Waker)
         case counts(ReaderCounts)
         case missing(subscribers: Int, rows: Int)
     }

@@ -8,9 +8,28 @@ final class Subscribers {
 
     /// Connects and subscribes; from here on every change of the kind is received and counted.
     init(_ options: Options, kind: UInt16) throws {
-        let running = RunningReaders(try ReaderLoop.subscribed(options, kind: kind), exchange)
-        waker = running.loop.waker
-        thread = try Thread { running.run() }
+        let exchange = self.exchange
+        thread = try Thread { Self.run(options, kind, exchange) }
+        do {
+            guard case .ready(let waker) = try exchange.awaitAnswer() else {
+                preconditionFailure("nothing was asked for")
+            }
+            self.waker = waker
+        } catch {
+            thread.join()
+            throw error
+        }
+    }
+
+    /// The thread. It connects too: a transport is polled by one thread.
+    private static func run(_ options: Options, _ kind: UInt16, _ exchange: Exchange) {
+        do {
+            var loop = try ReaderLoop.subscribed(options, kind: kind)
+            exchange.answer(.ready(loop.waker))
+            try loop.run(exchange)
+        } catch let failure as BenchFailure { exchange.fail(failure) } catch {
+            exchange.fail(BenchFailure(.cannotConnect, "\(error)"))
+        }
     }
 
     deinit {
@@ -44,22 +63,5 @@ final class Subscribers {
         exchange.put(question)
         waker.wake()
         return try exchange.awaitAnswer()
-    }
-}
-
-/// What the readers' thread owns: nobody else touches it once the thread runs.
-private final class RunningReaders: @unchecked Sendable {
-    var loop: ReaderLoop
-    private let exchange: Exchange
-
-    init(_ loop: consuming ReaderLoop, _ exchange: Exchange) {
-        self.loop = loop
-        self.exchange = exchange
-    }
-
-    func run() {
-        do { try loop.run(exchange) } catch let failure as BenchFailure { exchange.fail(failure) } catch {
-            exchange.fail(BenchFailure(.cannotConnect, "\(error)"))
-        }
     }
 }
