@@ -189,7 +189,7 @@ test-embedding: $(LIBRARIES) ## the core linked into C, C++ and Python programs,
 	@CC=$(CC) CXX=$(CC)++ Tests/Embedding/run.sh $(EMBEDDED)/prefix $(EMBEDDED)
 
 test-install: build $(LIBRARIES)
-	@Tests/Embedding/install.sh $(CURDIR)/.build/staging
+	@MAKEFLAGS= Tests/Embedding/install.sh $(CURDIR)/.build/staging
 
 check: deps-check ## layers (and that breaches are caught), formatting, warnings as errors
 	@scripts/check-layers.sh && scripts/test-layers.sh

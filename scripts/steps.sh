@@ -4,7 +4,7 @@
 # Stops at the first that fails, and says which.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-unset MAKEFLAGS MFLAGS # a make that calls this has fewer jobs to give away; what it was told comes through the environment
+unset MAKEFLAGS MFLAGS MAKELEVEL # a make that calls this has fewer jobs to give away; what it was told comes through the environment
 times=() begin=$SECONDS
 summary() {
   echo "== seconds"
@@ -14,7 +14,7 @@ summary() {
 for target; do
   echo "== make $target"
   start=$SECONDS code=0
-  make -j"$(nproc)" "$target" || code=$?
+  make --no-print-directory -j"$(nproc)" "$target" || code=$?
   times+=("$(printf '  %-16s %5d' "$target" $((SECONDS - start)))")
   if [ $code != 0 ]; then summary; echo "make $target failed" >&2; exit $code; fi
 done
