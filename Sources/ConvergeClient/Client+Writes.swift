@@ -70,7 +70,9 @@ extension Client {
     /// - Returns: the ordinal of the last write.
     /// - Throws: `invalid` when a value does not fit, or the batch is larger than a frame; then nothing was sent.
     @discardableResult
-    public func batch(_ fill: (inout WriteBatch) throws(ClientError) -> Void) async throws(ClientError) -> UInt64 {
+    public nonisolated(nonsending) func batch(
+        _ fill: (inout WriteBatch) throws(ClientError) -> Void
+    ) async throws(ClientError) -> UInt64 {
         var batch = WriteBatch()
         try fill(&batch)
         return try await send(batch)

@@ -32,6 +32,12 @@ extension Invocation {
             return try await client.kind(named: name)
         } catch {
             guard error.code == .unknownKind, let kinds = try? await client.kinds() else { throw error }
+            guard !kinds.isEmpty else {
+                throw CommandFailure(
+                    .notFound,
+                    "the server has no kinds yet: describe '\(name)' in a file and register it with "
+                        + "'convergectl kind apply FILE'")
+            }
             let hint = Sentence.suggestion(for: name, among: kinds.map(\.name))
             throw CommandFailure(.notFound, error.description + hint)
         }
@@ -60,7 +66,13 @@ extension GlobalOptions {
             while let last = token.last, [0x0A, 0x0D, 0x20].contains(last) { token.removeLast() }
             options.token = token
         }
-        return try await Client.connect(host: host, port: port, options: options)
+        do { return try await Client.connect(host: host, port: port, options: options) } catch {
+            guard let source, error.code == .sourceClaimed else { throw error }
+            throw CommandFailure(
+                .refused,
+                "source \(source) is held by another program: give another --source, or none to write as source "
+                    + "63, which commands share")
+        }
     }
 }
 

@@ -70,6 +70,9 @@ import Testing
         Mistake(
             "semicolons", ["load", "Gauge", "-", "--id", "name"], input: "name;level\na;1\n", 2,
             "separate columns by commas"),
+        Mistake(
+            "a JSON array", ["load", "Gauge", "-", "--id", "name"], input: "[{\"name\":\"a\"}]\n", 2,
+            "the input is a JSON array", "one a line"),
     ]
 
     @Test func sentencesAndExitCodes() throws {
@@ -83,6 +86,22 @@ import Testing
             #expect(ended.errors.hasPrefix("convergectl: "), "\(mistake.what): \(ended.errors)")
             #expect(ended.errors.utf8.count { $0 == 0x0A } == 1, "\(mistake.what): \(ended.errors)")
         }
+    }
+
+    /// A server that knows nothing yet.
+    @Test func noKindsAtAll() throws {
+        let tool = try Tool()
+        let ended = try tool.run("get", "Gauge", "a")
+        #expect(ended.status == 6 && ended.errors.contains("kind apply FILE"), "\(ended.errors)")
+    }
+
+    @Test func aSourceThatIsTaken() throws {
+        let tool = try Tool.withGauge()
+        let holder = try RawClient(port: try #require(tool.address.split(separator: ":").last.flatMap { UInt16($0) }))
+        try holder.connect(source: 5)
+        let ended = try tool.run("assert", "Gauge", "a", "{}", "--source", "5")
+        #expect(ended.status == 1, "\(ended.errors)")
+        #expect(ended.errors.contains("source 5 is held by another program: give another --source"), "\(ended.errors)")
     }
 
     static let serverMistakes = [

@@ -265,6 +265,20 @@ struct Ship: TypedKind, Equatable {
         #expect(seen == ["begin", "\(EntityID.int(1))", "end"])
     }
 
+    /// The closures may use what belongs to the caller's actor.
+    @MainActor @Test func closuresStayWhereTheyAreWritten() async throws {
+        @MainActor final class Captain { var name = "Ada" }
+        let captain = Captain()
+        let server = try TestServer()
+        let (client, ships) = try await ships(server)
+        try await ships.patch(.int(1)) { $0.name = captain.name }
+        try await client.batch { batch throws(ClientError) in
+            try batch.patch(ships, .int(1)) { $0.note = captain.name }
+        }
+        let ship = try await ships.get(.int(1), afterMyWrites: true)
+        #expect(ship?.name == "Ada" && ship?.note == "Ada")
+    }
+
     @Test func batchesAreTyped() async throws {
         let server = try TestServer()
         let (client, ships) = try await ships(server)

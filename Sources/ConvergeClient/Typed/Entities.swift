@@ -22,7 +22,9 @@ public struct Entities<Root: TypedKind>: Sendable {
     ///
     /// - Throws: as `assert`; `invalid` when `set` assigns to a property that is not in the schema.
     @discardableResult
-    public func patch(_ id: EntityID, _ set: (inout TypedPatch<Root>) -> Void) async throws(ClientError) -> UInt64 {
+    public nonisolated(nonsending) func patch(
+        _ id: EntityID, _ set: (inout TypedPatch<Root>) -> Void
+    ) async throws(ClientError) -> UInt64 {
         let (mask, data) = try encodePatch(set)
         return try await client.patch(kind, id, mask: mask, data: data)
     }

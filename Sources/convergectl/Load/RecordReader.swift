@@ -48,6 +48,11 @@ struct RecordReader {
                 form = .unknown(bytes.count > 1 << 20 ? [] : bytes)
                 return
             }
+            guard first != UInt8(ascii: "[") else {
+                throw InputFault(
+                    line: 1,
+                    sentence: "the input is a JSON array: give its objects one a line, as jq -c '.[]' FILE prints them")
+            }
             form = first == UInt8(ascii: "{") ? .lines(JSONLines(kind, idColumns)) : .csv(try csv())
             try feed(Array(bytes[start...]), into: &records)
         case .csv(var csv):
