@@ -92,7 +92,8 @@ struct OneByOne: ~Copyable {
     /// The header that came is that of the reply there should be.
     private var isReply: Bool {
         let head = reply.loadUnaligned(fromByteOffset: 4, as: UInt64.self).littleEndian
-        return head & 0xFFFF == UInt64(Opcode.queryResult.rawValue)
+        return reply.loadUnaligned(fromByteOffset: 2, as: UInt16.self).littleEndian == 1
+            && head & 0xFFFF == UInt64(Opcode.queryResult.rawValue)
             && Int(UInt32(truncatingIfNeeded: head >> 16)) == reply.count - FrameHeader.bytes
     }
 

@@ -8,6 +8,10 @@ struct ReaderCounts {
     var backward = 0
     /// The same state twice, and no snapshot.
     var repeated = 0
+    /// A later state than the next one, and no snapshot.
+    var skipped = 0
+    /// A state of an entity that is none of the run's.
+    var foreign = 0
     var bytesIn = 0
     var bytesOut = 0
     var receives = 0
@@ -15,7 +19,8 @@ struct ReaderCounts {
     static func - (after: ReaderCounts, before: ReaderCounts) -> ReaderCounts {
         ReaderCounts(
             notifications: after.notifications - before.notifications, backward: after.backward - before.backward,
-            repeated: after.repeated - before.repeated, bytesIn: after.bytesIn - before.bytesIn,
+            repeated: after.repeated - before.repeated, skipped: after.skipped - before.skipped,
+            foreign: after.foreign - before.foreign, bytesIn: after.bytesIn - before.bytesIn,
             bytesOut: after.bytesOut - before.bytesOut, receives: after.receives - before.receives)
     }
 }
@@ -163,7 +168,8 @@ struct ReaderLoop: ~Copyable {
         let statistics = transport.statistics
         return ReaderCounts(
             notifications: versions.notifications, backward: versions.backward, repeated: versions.repeated,
-            bytesIn: statistics.bytesIn, bytesOut: statistics.bytesOut, receives: statistics.receives)
+            skipped: versions.skipped, foreign: versions.foreign, bytesIn: statistics.bytesIn,
+            bytesOut: statistics.bytesOut, receives: statistics.receives)
     }
 
     private mutating func poll(timeoutMicroseconds: Int64) throws -> Int {

@@ -23,6 +23,10 @@ struct RowVersions: ~Copyable {
     private(set) var backward = 0
     /// The same state again, and no snapshot.
     private(set) var repeated = 0
+    /// A later state than the next one, and no snapshot: one in between is lost (W7, R2).
+    private(set) var skipped = 0
+    /// A state of an entity that is none of the run's.
+    private(set) var foreign = 0
 
     init(subscribers: Int, entities: Int) {
         self.entities = entities
@@ -52,19 +56,29 @@ struct RowVersions: ~Copyable {
             if key < limit {
                 let slot = row + Int(key)
                 let before = slot.pointee & ~Self.deleted
-                if version <= before {
-                    if version < before {
-                        backward += 1
-                    } else if frame.load(fromByteOffset: StateFrame.type, as: UInt8.self) != StateFrame.snapshot {
-                        repeated += 1
-                    }
+                if version != before &+ 1 {
+                    note(
+                        version, after: before,
+                        isSnapshot: frame.load(fromByteOffset: StateFrame.type, as: UInt8.self) == StateFrame.snapshot)
                 }
                 slot.pointee = version
+            } else {
+                foreign += 1
             }
             notifications += 1
             offset = end
         }
         return offset
+    }
+
+    /// A version that is not the next one. Who subscribed without a bootstrap may be told any at first; a snapshot may stand
+    /// for several, and may be sent again.
+    private mutating func note(_ version: UInt32, after before: UInt32, isSnapshot: Bool) {
+        if version < before {
+            backward += 1
+        } else if before > 0, !isSnapshot {
+            if version == before { repeated += 1 } else { skipped += 1 }
+        }
     }
 
     /// Counts a DELETED frame's payload.
@@ -73,10 +87,16 @@ struct RowVersions: ~Copyable {
         let key = payload.unsafeLoadUnaligned(fromByteOffset: 8, as: UInt64.self).littleEndian
         let version = payload.unsafeLoadUnaligned(fromByteOffset: 40, as: UInt64.self).littleEndian
         notifications += 1
-        guard key < UInt64(entities) else { return }
+        guard key < UInt64(entities) else {
+            foreign += 1
+            return
+        }
         let slot = versions + subscriber * entities + Int(key)
+        let before = slot.pointee & ~Self.deleted
         let deletion = UInt32(truncatingIfNeeded: version) & ~Self.deleted
-        if deletion < slot.pointee & ~Self.deleted { backward += 1 }
+        if deletion != before &+ 1 {
+            note(deletion, after: before, isSnapshot: payload.unsafeLoad(fromByteOffset: 4, as: UInt8.self) == 0)
+        }
         slot.pointee = deletion | Self.deleted
     }
 

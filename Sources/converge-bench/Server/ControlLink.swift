@@ -50,6 +50,9 @@ struct ControlLink: ~Copyable {
             }
             try receive { header, payload in
                 guard header.opcode == .queryResult else { return }
+                guard header.stream == UInt16(answered % Int(WireLimits.streamMax)) + 1 else {
+                    throw BenchFailure(.checkFailed, "the server answered on stream \(header.stream), out of turn")
+                }
                 let result = try QueryResult(payload: payload)
                 versions[answered] = result.status == 1 ? UInt32(truncatingIfNeeded: result.version) : 0
                 answered += 1

@@ -36,11 +36,13 @@ struct WriteRun {
 
         if let subscribers {
             try subscribers.requireComplete(bench.control.versions(kind: bench.kind, count: options.entities))
-            guard arrived.backward == 0, arrived.repeated == 0 else {
+            guard arrived.backward == 0, arrived.repeated == 0, arrived.skipped == 0, arrived.foreign == 0
+            else {
                 throw BenchFailure(
                     .checkFailed,
-                    "subscribers got \(arrived.backward) states older than the one before, and \(arrived.repeated) twice"
-                )
+                    "subscribers got \(arrived.backward) states older than the one before, \(arrived.repeated) twice, "
+                        + "\(arrived.skipped) without the one before, and \(arrived.foreign) of entities that are not of this "
+                        + "run: is somebody else writing?")
             }
         }
         let delta = arrived - told
