@@ -432,6 +432,16 @@ static void tombstones_are_told_only_to_who_may_know(void **state) {
     close_small(&s);
 }
 
+static void a_step_without_a_budget_sends_a_row(void **state) {
+    (void)state;
+    small s;
+    open_small(&s, 3, false);
+    for (int row = 0; row < 3; row++) assert_int_equal(step_small(&s, 0, 40), 1);
+    assert_int_equal(step_small(&s, 0, 40), 0);
+    assert_true(s.catchup.progress.live);
+    close_small(&s);
+}
+
 static void memory_is_two_bits_a_row(void **state) {
     (void)state;
     small s;
@@ -455,6 +465,7 @@ int main(void) {
         cmocka_unit_test(rounds_and_sequences),
         cmocka_unit_test(a_missed_flush_is_all_that_an_empty_one_sends),
         cmocka_unit_test(tombstones_are_told_only_to_who_may_know),
+        cmocka_unit_test(a_step_without_a_budget_sends_a_row),
         cmocka_unit_test(memory_is_two_bits_a_row),
         cmocka_unit_test(bootstrap_R3),
         cmocka_unit_test(bootstrap_R3_with_failing_memory),

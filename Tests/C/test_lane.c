@@ -2,10 +2,15 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -151,6 +156,35 @@ static void a_sleeper_is_woken_once(void **state) {
     cvg_lane_awake(lane);
     assert_true(push(lane, 2, 0));
     assert_false(cvg_lane_publish(lane));
+    assert_true(push(lane, 3, 0));
+    cvg_lane_stats stats;
+    cvg_lane_stats_read(lane, &stats);
+    assert_int_equal(stats.wakes, 1);
+    assert_int_equal(stats.entries_now, 1); /* the one that is not published is nobody's yet */
+    cvg_lane_destroy(lane);
+}
+
+/* More than half of the ring might find no place for ever: the process stops instead. */
+static void more_bytes_than_half_are_a_bug(void **state) {
+    (void)state;
+    cvg_lane *lane = make(4, 128);
+    for (int wants_room = 0; wants_room < 2; wants_room++) {
+        fflush(NULL);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            uint8_t *data;
+            signal(SIGILL, SIG_DFL);
+            if (wants_room)
+                cvg_lane_want_room(lane, 65);
+            else
+                cvg_lane_push(lane, 65, &data);
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+    }
     cvg_lane_destroy(lane);
 }
 
@@ -282,6 +316,64 @@ static void two_threads_lose_nothing(void **state) {
     }
 }
 
+/* Invariant 3, alone: again and again one side publishes, or releases, at the moment at which the other says that it
+ * sleeps, or wants room. Both must not miss each other. Bounded in time: a busy machine has fewer of these moments. */
+typedef struct meeting {
+    cvg_lane *lane;
+    _Atomic(uint64_t) at, done; /* rounds: begun by one thread, done by the other */
+    _Atomic(bool) end;
+    bool of_room, told;
+} meeting;
+
+static void *meet(void *argument) {
+    meeting *m = argument;
+    for (uint64_t round = 1;; round++) {
+        while (atomic_load(&m->at) < round)
+            if (atomic_load(&m->end)) return NULL;
+        m->told = m->of_room ? cvg_lane_release(m->lane, 1) : cvg_lane_publish(m->lane);
+        atomic_store(&m->done, round);
+    }
+}
+
+static uint64_t missed_meetings(bool of_room) {
+    meeting m = {.lane = make(2, 0), .of_room = of_room};
+    pthread_t thread;
+    void *run;
+    assert_int_equal(pthread_create(&thread, NULL, meet, &m), 0);
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    uint64_t missed = 0;
+    for (uint64_t round = 1;; round++) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 > 400) break;
+        assert_true(push(m.lane, round, 0));
+        if (of_room) {
+            assert_true(push(m.lane, round, 0));
+            cvg_lane_publish(m.lane);
+            assert_int_equal(cvg_lane_take(m.lane, &run), 2);
+        }
+        atomic_store(&m.at, round);
+        for (uint64_t pause = round * 7 % 1000; pause > 0; pause--) __asm__ volatile("");
+        bool waits = of_room ? cvg_lane_want_room(m.lane, 0) : cvg_lane_sleep(m.lane);
+        while (atomic_load(&m.done) < round) continue;
+        missed += waits && !m.told;
+        cvg_lane_awake(m.lane);
+        size_t left = cvg_lane_take(m.lane, &run);
+        assert_int_equal(left, 1);
+        cvg_lane_release(m.lane, left);
+    }
+    atomic_store(&m.end, true);
+    pthread_join(thread, NULL);
+    cvg_lane_destroy(m.lane);
+    return missed;
+}
+
+static void no_meeting_is_missed(void **state) {
+    (void)state;
+    assert_int_equal(missed_meetings(false), 0);
+    assert_int_equal(missed_meetings(true), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_outside_their_limits_are_refused),
@@ -289,8 +381,10 @@ int main(void) {
         cmocka_unit_test(a_full_lane_says_so_and_who_wants_room_is_told),
         cmocka_unit_test(bytes_are_bounded_too_and_half_of_them_always_find_a_place),
         cmocka_unit_test(a_sleeper_is_woken_once),
+        cmocka_unit_test(more_bytes_than_half_are_a_bug),
         cmocka_unit_test(random_runs),
         cmocka_unit_test(two_threads_lose_nothing),
+        cmocka_unit_test(no_meeting_is_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

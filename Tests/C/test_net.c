@@ -208,6 +208,59 @@ static void who_holds_most_of_the_budget_pays(void **state) {
     free(message);
 }
 
+/* Who holds little is spared, though its slot comes before that of who holds most. */
+static void who_holds_little_of_the_budget_is_spared(void **state) {
+    (void)state;
+    enum { MODEST = 5, BYTES = 5000 };
+    server server;
+    server_start(&server, (cvg_net_options){.unfinished_max = 400000});
+    server.echo = false;
+    uint8_t *message = malloc(1 << 20);
+    put_message(message, BYTES, 0);
+    int modest[MODEST];
+    for (int i = 0; i < MODEST; i++) {
+        modest[i] = client_connect(server.port, 0);
+        client_write(modest[i], message, BYTES / 2);
+    }
+    TURN_UNTIL(&server, server_stats(&server).bytes_in == MODEST * (BYTES / 2));
+    int greedy = client_connect(server.port, 0);
+    TURN_UNTIL(&server, server.accepted == MODEST + 1);
+    put_message(message, 1 << 20, 0);
+    /* From 10,000 bytes on its memory doubles: 320,000 are above three quarters, and not above all. */
+    for (size_t sent = 0; server.ended == 0;) {
+        if (sent < 1 << 20) sent += client_write(greedy, message + sent, 10000);
+        server_turn(&server, 1000);
+    }
+    put_message(message, BYTES, 0);
+    for (int i = 0; i < MODEST; i++) client_write(modest[i], message + BYTES / 2, BYTES - BYTES / 2);
+    TURN_UNTIL(&server, server.messages + server.ended > MODEST);
+    assert_int_equal(server.ended, 1);
+    for (int i = 0; i < MODEST; i++) close(modest[i]);
+    close(greedy);
+    server_stop(&server);
+    free(message);
+}
+
+/* Both begin in one turn what would be too much together, before anybody is told to go for it. */
+static void budget_is_never_exceeded(void **state) {
+    (void)state;
+    enum { BUDGET = 64 << 10, BEGUN = 40000 };
+    server server;
+    server_start(&server, (cvg_net_options){.unfinished_max = BUDGET});
+    uint8_t *message = malloc(1 << 20);
+    put_message(message, 1 << 20, 0);
+    int fds[2];
+    for (int i = 0; i < 2; i++) fds[i] = client_connect(server.port, 0);
+    TURN_UNTIL(&server, server.accepted == 2);
+    for (int i = 0; i < 2; i++) assert_int_equal(client_write(fds[i], message, BEGUN), BEGUN);
+    TURN_UNTIL(&server, server.ended > 0);
+    assert_int_equal(server.last_end, ENOBUFS);
+    assert_true(server_stats(&server).unfinished_peak <= BUDGET);
+    for (int i = 0; i < 2; i++) close(fds[i]);
+    server_stop(&server);
+    free(message);
+}
+
 static void unanswered_event_counts_as_used(void **state) {
     (void)state;
     server server;
@@ -256,6 +309,7 @@ static void pausing_keeps_bytes_and_notices_reset(void **state) {
     cvg_net_set_reading(server.net, paused, true);
     TURN_UNTIL(&server, server.messages == 2);
     cvg_net_set_reading(server.net, paused, false);
+    for (int turn = 0; turn < 5; turn++) server_turn(&server, 1000); /* nothing is being received any more */
     client_reset(fd);
     TURN_UNTIL(&server, server.closed == 1);
     assert_int_equal(server.last_error, ECONNRESET);
@@ -585,6 +639,8 @@ int main(void) {
         cmocka_unit_test(message_above_the_maximum_ends),
         cmocka_unit_test(spent_budget_ends_only_who_needs_more),
         cmocka_unit_test(who_holds_most_of_the_budget_pays),
+        cmocka_unit_test(who_holds_little_of_the_budget_is_spared),
+        cmocka_unit_test(budget_is_never_exceeded),
         cmocka_unit_test(unanswered_event_counts_as_used),
         cmocka_unit_test(pausing_keeps_bytes_and_notices_reset),
         cmocka_unit_test(no_connection_starves),

@@ -146,6 +146,61 @@ static void discard_of_everything_drains(void **state) {
     server_stop(&server);
 }
 
+/* Told once for each time that the queue was above the mark. */
+static void drained_is_told_once(void **state) {
+    (void)state;
+    server server;
+    server_start(&server, (cvg_net_options){.queue_low = 1000});
+    int fd = client_connect(server.port, 0);
+    TURN_UNTIL(&server, server.accepted == 1);
+    uint8_t back[8000];
+    size_t received = 0;
+    bool ended = false;
+    for (uint32_t round = 1; round <= 3; round++) {
+        static const size_t sizes[] = {5000, 500, 500};
+        for (int i = 0; i < 3; i++) {
+            memset(cvg_net_reserve(server.net, server.last, sizes[i]), 0, sizes[i]);
+            cvg_net_commit(server.net, server.last, sizes[i]);
+            for (received = 0; received < sizes[i];) {
+                received += client_read(fd, back, sizeof back, &ended);
+                server_turn(&server, 0);
+            }
+            server_turn(&server, 0);
+        }
+        assert_int_equal(server.drained, round);
+    }
+    close(fd);
+    server_stop(&server);
+}
+
+/* More than fit into one submission, each with little. */
+static void hundreds_are_sent_to_in_one_turn(void **state) {
+    (void)state;
+    enum { CLIENTS = 200 };
+    server server;
+    server_start(&server, (cvg_net_options){0});
+    int fds[CLIENTS];
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        fds[i] = client_connect(server.port, 0);
+        TURN_UNTIL(&server, server.accepted == i + 1);
+    }
+    for (uint32_t slot = 0, left = CLIENTS; left > 0; slot++) {
+        if (server.by_slot[slot] == 0) continue;
+        memset(cvg_net_reserve(server.net, server.by_slot[slot], 1), 7, 1);
+        cvg_net_commit(server.net, server.by_slot[slot], 1);
+        left -= 1;
+    }
+    cvg_net_flush(server.net);
+    for (int i = 0; i < CLIENTS; i++) {
+        uint8_t byte = 0;
+        bool ended = false;
+        assert_int_equal(client_read(fds[i], &byte, 1, &ended), 1);
+        assert_int_equal(byte, 7);
+        close(fds[i]);
+    }
+    server_stop(&server);
+}
+
 static void destroy_releases_segments(void **state) {
     (void)state;
     server server;
@@ -260,6 +315,8 @@ int main(void) {
         cmocka_unit_test(slow_reader_gets_shared_segments_in_order),
         cmocka_unit_test(discard_keeps_the_message_under_way),
         cmocka_unit_test(discard_of_everything_drains),
+        cmocka_unit_test(drained_is_told_once),
+        cmocka_unit_test(hundreds_are_sent_to_in_one_turn),
         cmocka_unit_test(destroy_releases_segments),
     };
     return RUN_ON_BOTH_BACKENDS(tests);
