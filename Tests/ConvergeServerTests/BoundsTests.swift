@@ -123,6 +123,25 @@ import Testing
         try server.stop()
     }
 
+    @Test func whatWasPromisedToWhoHasGoneIsFreeAgain() throws {
+        let server = try TestServer { $0.windowMilliseconds = 60_000 }
+        let (witness, _) = try RawClient.withGauge(server, source: 0)
+        let kind = try witness.create(Self.wide)
+        for source: UInt8 in 1...3 {
+            let client = try RawClient(server)
+            try client.connect(source: source)
+            try client.send(
+                Frames.patch(kind, id("w"), mask: 0, [])
+                    + Frames.message(Query(kind: kind, flags: .afterMyWrites, id: id("w")), stream: 1))
+            _ = try client.request(Heartbeat(opaque: 1), HeartbeatAck.self)
+            #expect(try integer(witness, "replies", "bytes_now") >= Self.wideBytes)
+            client.reset()
+            while try integer(witness, "net", "connections_now") > 1 {}
+            #expect(try integer(witness, "replies", "bytes_now") < Self.wideBytes)
+        }
+        try server.stop()
+    }
+
     // MARK: Segments
 
     @Test func theSlowestReadersGoWhenSegmentsAreShort() throws {

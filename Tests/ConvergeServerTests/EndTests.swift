@@ -26,6 +26,18 @@ import Testing
         try server.stop()
     }
 
+    /// Not after the 10 s that the transport gives a server that does not close.
+    @Test func whoEndsWithNothingAskedIsClosedAtOnce() throws {
+        let server = try TestServer()
+        let (client, kind) = try RawClient.withGauge(server)
+        try client.send(Frames.assert(kind, id("a"), Gauge.row(7)))
+        let start = ContinuousClock.now
+        client.endSending()
+        try client.expectEnd()
+        #expect(start.duration(to: .now) < .seconds(5))
+        try server.stop()
+    }
+
     /// More than a turn's share: what is held when the end comes is answered too.
     @Test func requestsThatAreHeldAtTheEndAreAnswered() throws {
         let server = try TestServer()

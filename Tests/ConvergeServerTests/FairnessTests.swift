@@ -82,6 +82,28 @@ import Testing
         #expect(cost.spent(in: 2) == 1)
     }
 
+    /// What is parsed is paid for by its length: a receive buffer full of it is a turn's share.
+    @Test func longRequestsCostMore() {
+        for opcode in [Opcode.createKind, .admin] {
+            #expect(RequestCost.estimate(opcode, payloadBytes: 64 << 10) >= ServerLimits.turnCost)
+        }
+        #expect(RequestCost.ofAnswer(bytes: 4 << 20) >= ServerLimits.turnCost)
+    }
+
+    /// Far more requests than may be held: reading stops, and TCP slows down who asks. Nobody has to go.
+    @Test func whoAsksFasterThanItIsAnsweredIsSlowedDown() throws {
+        let server = try TestServer()
+        let (client, _) = try RawClient.withGauge(server)
+        let requests = 40_000
+        try client.send(
+            Frames.write { w in for number in 1...requests { w.message(Heartbeat(opaque: UInt64(number)), stream: 1) } }
+        )
+        for number in 1...requests { try #require(try client.receive(HeartbeatAck.self).opaque == UInt64(number)) }
+        #expect(try stats(client)["requests"]?["held_disconnected"]?.integer() == 0)
+        #expect((try stats(client)["requests"]?["held_bytes_peak"]?.integer() ?? .max) < 256 << 10)
+        try server.stop()
+    }
+
     @Test func whatHasToBeHeldIsBounded() throws {
         let server = try TestServer { $0.heldBytesMax = 4 << 10 }
         let (witness, kind) = try RawClient.withGauge(server)

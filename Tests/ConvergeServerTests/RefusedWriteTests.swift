@@ -2,6 +2,8 @@ import ConvergeTestSupport
 import ConvergeWire
 import Testing
 
+@testable import ConvergeServer
+
 /// W4: a refused write is reported with its kind, id, reason and ordinal, and refuses nothing else.
 @Suite struct RefusedWriteTests {
     struct Bad: CustomTestStringConvertible, Sendable {
@@ -145,6 +147,14 @@ import Testing
         #expect(accountedFor == UInt64(writes))
         #expect(last == UInt64(writes))
         try server.stop()
+    }
+
+    @Test func w4EverySecondHasItsHundredReports() {
+        var reports = RefusalReports()
+        for second: Int64 in 5...8 {
+            let admitted = (0..<1_000).count { _ in reports.admits(at: second * 1_000_000) }
+            #expect(admitted == ServerLimits.reportsPerSecond)
+        }
     }
 
     @Test func w4SyncsInBetweenDoNotRaiseTheLimitOfReports() throws {

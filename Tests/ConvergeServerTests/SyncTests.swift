@@ -81,6 +81,23 @@ import Testing
         try server.stop()
     }
 
+    /// The first write decides when a window closes: those behind it do not put it off.
+    @Test func f1AWindowClosesUnderASteadyStreamOfWrites() throws {
+        let server = try TestServer { $0.windowMilliseconds = 100 }
+        let (writer, kind) = try RawClient.withGauge(server)
+        let (reader, _) = try RawClient.withGauge(server)
+        try reader.subscribe(kind)
+        var round: UInt32 = 0
+        let start = ContinuousClock.now
+        while reader.isIdle, start.duration(to: .now) < .seconds(5) {
+            round += 1
+            try writer.send(Frames.assert(kind, id("a"), Gauge.row(round)) + Frames.message(Heartbeat(), stream: 1))
+            _ = try writer.receive(HeartbeatAck.self)
+        }
+        #expect(start.duration(to: .now) < .seconds(5))
+        try server.stop()
+    }
+
     @Test func f1AFullWindowIsFlushedEarlyAndNothingIsLost() throws {
         let server = try TestServer {
             $0.windowMilliseconds = 60_000
