@@ -23,6 +23,9 @@ case ${1:-} in
     out=.build/asan suites='ConvergeServerTests|ConvergeClientTests|ConvergeTransportTests|ConvergeEngineTests|ConvergeCLITests'
     build=(--build-tests -Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined)
     export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1}
+    # Programs under test have no PATH, and what is suppressed is known by its name.
+    export ASAN_SYMBOLIZER_PATH; ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer)
+    export LSAN_OPTIONS=suppressions=$PWD/Tests/Sanitizers/lsan.supp:print_suppressions=0
     ;;
   *) echo "sanitized.sh takes thread or address" >&2; exit 2 ;;
 esac

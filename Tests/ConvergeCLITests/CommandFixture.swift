@@ -86,9 +86,9 @@ final class Process {
     private static let spawning = SpawnLock()
 
     /// What the programs get of this process's environment.
-    static let inherited: [String] = ["CONVERGEDB_NET", "ASAN_OPTIONS", "TSAN_OPTIONS"].compactMap { (name: String) in
-        getenv(name).map { "\(name)=\(String(cString: $0))" }
-    }
+    static let inherited: [String] = [
+        "CONVERGEDB_NET", "ASAN_OPTIONS", "LSAN_OPTIONS", "ASAN_SYMBOLIZER_PATH",
+    ].compactMap { (name: String) in getenv(name).map { "\(name)=\(String(cString: $0))" } }
 
     /// Where the programs are: as the Makefile says, else beside the test bundle.
     static var folder: String {

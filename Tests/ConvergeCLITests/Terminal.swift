@@ -38,7 +38,8 @@ final class Terminal {
         posix_spawnattr_setflags(&attributes, Self.newSession)
         let path = "\(Process.folder)/convergectl"
         var words = ([path] + arguments).map { strdup($0) } + [nil]
-        var variables = (["LC_ALL=C.UTF-8", "TERM=xterm", "NO_COLOR=1"] + environment).map { strdup($0) } + [nil]
+        let terminalOnly = ["LC_ALL=C.UTF-8", "TERM=xterm", "NO_COLOR=1"]
+        var variables = (terminalOnly + Process.inherited + environment).map { strdup($0) } + [nil]
         var child: pid_t = 0
         let failure = posix_spawn(&child, path, &actions, &attributes, &words, &variables)
         posix_spawn_file_actions_destroy(&actions)
