@@ -95,6 +95,14 @@ import Testing
         }
     }
 
+    /// Of few values it matters which one is the first that a share does not exceed.
+    @Test func quantilesOfAFewValues() {
+        var histogram = Histogram()
+        for value in [30, 10, 20] as [UInt64] { histogram.record(value) }
+        let quantiles = [0, 0.3, 0.34, 0.5, 0.66, 0.67, 1].map { histogram.quantile($0) }
+        #expect(quantiles == [10, 10, 20, 20, 20, 30, 30])
+    }
+
     @Test func theEdgesOfTheHistogram() {
         var histogram = Histogram()
         #expect(histogram.quantile(0.5) == nil)
