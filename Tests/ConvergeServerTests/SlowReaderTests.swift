@@ -107,6 +107,28 @@ import Testing
         try server.stop()
     }
 
+    /// Who does not want it any more is sent no more of it, wherever the catch-up stands.
+    @Test func r3ACatchUpEndsWithItsSubscription() throws {
+        let server = try TestServer()
+        let (writer, kind) = try RawClient.withGauge(server)
+        let rows = 100_000
+        try writer.send(
+            Frames.write { w in for row in 0..<rows { w.assert(kind: kind, schema: 1, id: id(row), data: Gauge.row()) }
+            }
+        )
+        try writer.sync()
+        let (reader, _) = try RawClient.withGauge(server, receiveBuffer: 4 << 10)
+        try reader.subscribe(kind, .bootstrap)
+        try reader.send(stream: 9, Unsubscribe(kind: kind))
+        var states = 0
+        while case let frame = try reader.receive(), frame.opcode != .unsubscribed { states += 1 }
+        #expect(states < rows)
+        let subscriptions = try stats(writer)["subscriptions"]
+        #expect(subscriptions?["catch_ups_now"]?.integer() == 0 && subscriptions?["now"]?.integer() == 0)
+        #expect(try reader.request(Heartbeat(opaque: 1)).opcode == .heartbeatAck && reader.isIdle)
+        try server.stop()
+    }
+
     @Test func aClientThatAsksAndNeverReadsIsNotReadEither() throws {
         let server = try TestServer()
         let (client, kind) = try RawClient.withGauge(server, receiveBuffer: 4 << 10)
