@@ -192,6 +192,40 @@ import Testing
         try server.stop()
     }
 
+    private func writeInOneFlush(_ writer: RawClient, _ kind: UInt16) throws {
+        try writer.send(
+            Frames.write { w in
+                w.beginBatch()
+                for row in 0..<50 { w.assert(kind: kind, schema: 1, id: id(row), data: Gauge.row()) }
+                w.endBatch()
+            })
+        try writer.sync()
+    }
+
+    @Test func whoHasToCatchUpAndMayNotIsSentAway() throws {
+        let server = try TestServer { $0.catchUpBytesMax = 1 << 10 }
+        let (writer, kind) = try RawClient.withGauge(server)
+        let (reader, _) = try RawClient.withGauge(server)
+        try reader.subscribe(kind, buffer: 10)
+        try writeInOneFlush(writer, kind)
+        let goodbye = try #require(try reader.receiveAll().last).decode(ServerGoodbye.self)
+        #expect(goodbye.reason == GoodbyeReason.slowReader.rawValue)
+        #expect(goodbye.message.contains("--catch-up-max-mb"))
+        #expect(try integer(writer, "subscriptions", "catch_ups_refused") == 1)
+        try server.stop()
+    }
+
+    @Test func aFlushOfMoreBytesThanAReaderMayHaveIsCaughtUpWith() throws {
+        let server = try TestServer { $0.subscriberBytes = 1_000 }
+        let (writer, kind) = try RawClient.withGauge(server)
+        let (reader, _) = try RawClient.withGauge(server)
+        try reader.subscribe(kind, buffer: 1_000)
+        try writeInOneFlush(writer, kind)
+        for _ in 0..<50 { #expect(try reader.receiveState().state.type == .snapshot) }
+        #expect(try integer(writer, "subscriptions", "moved_to_catch_up") == 1)
+        try server.stop()
+    }
+
     // MARK: Connections
 
     @Test func whoComesTooLateIsTold() throws {
