@@ -31,8 +31,9 @@ struct HeldConnections {
 
 extension Server {
     /// Whether the next request would let a queue grow past its bound, or take more of the turn than its share.
-    func mustHold(_ slot: Int) -> Bool {
-        isUsedUp(slot) || waitsForTooMuch(slot) || hasUntakenReplies(slot, above: ServerLimits.repliesMax)
+    func mustHold(_ slot: Int, _ header: FrameHeader, _ payload: RawSpan) -> Bool {
+        isUsedUp(slot) || isTooMuchForTurn(slot, header, payload) || waitsForTooMuch(slot)
+            || hasUntakenReplies(slot, above: ServerLimits.repliesMax)
     }
 
     /// Until a flush.
@@ -133,7 +134,7 @@ extension Server {
     mutating func resumeHeld() {
         lookAtWatched()
         // They have a share of their own, whatever those who have been received from took.
-        turnCost = RequestCost()
+        endTurnCost()
         for _ in 0..<held.ready.count where turnCost.spent(in: turn) < ServerLimits.turnCostOfAll {
             guard let connection = held.ready.popFirst(), sessions.isAlive(connection) else { continue }
             let slot = connection.slot

@@ -30,7 +30,7 @@ extension Server {
                     decodeWrite(slot, header, span, payload)
                 } else {
                     sessions[slot].writes = operations.ordinal
-                    if mustHold(slot) { return hold(slot, bytes, from: offset) }
+                    if mustHold(slot, header, span.extracting(payload)) { return hold(slot, bytes, from: offset) }
                     if sessions[slot].lastWriteTurn == turn { applyWrites() }
                     let answered = header.opcode == .query ? answerQueries(slot, base, span, from: offset) : offset
                     if answered > offset {

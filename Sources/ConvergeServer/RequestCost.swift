@@ -18,13 +18,16 @@ struct RequestCost {
     /// Of an answer: encoded, copied into the queue, and from there into the kernel.
     static func ofAnswer(bytes: Int) -> Int { bytes / ServerLimits.answerBytesPerCost }
 
+    /// Of a document, read or written.
+    static func ofJSON(bytes: Int) -> Int { bytes / 64 }
+
     /// Before it is looked into. `payloadBytes` of anything that is parsed count.
     static func estimate(_ opcode: Opcode, payloadBytes: Int) -> Int {
         switch opcode {
         case .query, .sync, .heartbeat, .goodbye: 1
         case .subscribe, .unsubscribe, .getKind, .listKinds: 4
         case .createKind: 8 + payloadBytes / 64
-        case .admin: 64 + payloadBytes / 64
+        case .admin: 64 + ofJSON(bytes: payloadBytes)
         default: 4
         }
     }
@@ -36,16 +39,44 @@ extension Server {
         turnCost.charge(cost, in: turn)
     }
 
-    /// What the connection may still spend in this turn.
+    /// What the connection may still spend in this turn: its share, or, when all together have had theirs, so little that
+    /// whoever asks for little is answered in this turn, however many ask for much.
     func costLeft(_ slot: Int) -> Int {
-        min(
-            ServerLimits.turnCost - sessions[slot].cost.spent(in: turn),
-            ServerLimits.turnCostOfAll - turnCost.spent(in: turn))
+        let spent = sessions[slot].cost.spent(in: turn)
+        let left = ServerLimits.turnCostOfAll - turnCost.spent(in: turn)
+        return left > 0 ? min(ServerLimits.turnCost - spent, left) : ServerLimits.turnCostLeast - spent
     }
 
-    /// Whether the connection has had its share of the turn; when all together have had theirs, one request is a share.
-    func isUsedUp(_ slot: Int) -> Bool {
-        sessions[slot].cost.isUsedUp(in: turn)
-            || (turnCost.spent(in: turn) >= ServerLimits.turnCostOfAll && sessions[slot].cost.spent(in: turn) > 0)
+    /// Whether the connection has had its share of the turn.
+    func isUsedUp(_ slot: Int) -> Bool { sessions[slot].cost.isUsedUp(in: turn) }
+
+    /// Whether the turn has been used up, but for requests that cost less than this one.
+    func isTooMuchForTurn(_ slot: Int, _ header: FrameHeader, _ payload: RawSpan) -> Bool {
+        guard turnCost.spent(in: turn) >= ServerLimits.turnCostOfAll else { return false }
+        return estimate(header, payload) > costLeft(slot)
+    }
+
+    /// What the request and its answer can cost.
+    private func estimate(_ header: FrameHeader, _ payload: RawSpan) -> Int {
+        let request = RequestCost.estimate(header.opcode, payloadBytes: payload.byteCount)
+        switch header.opcode {
+        case .listKinds: return request + RequestCost.ofAnswer(bytes: min(registry.bytes, ServerLimits.kindListBytes))
+        case .query, .subscribe:
+            guard payload.byteCount >= 2 else { return request }
+            let kind = UInt16(littleEndian: payload.unsafeLoadUnaligned(as: UInt16.self))
+            return request
+                + (header.opcode == .query
+                    ? RequestCost.ofAnswer(bytes: engine.queryFrameBytesMax(kind: kind)) : costOfCatchUp(kind))
+        default: return request
+        }
+    }
+
+    /// Of making the set of all rows of a kind.
+    func costOfCatchUp(_ kind: UInt16) -> Int { catchUpBytes(kind) / ServerLimits.answerBytesPerCost }
+
+    /// Whoever spends next does it on another account.
+    mutating func endTurnCost() {
+        peaks.turnCost = max(peaks.turnCost, turnCost.spent(in: turn))
+        turnCost = RequestCost()
     }
 }

@@ -122,6 +122,7 @@ public struct Server: ~Copyable {
             throw ServerError(error.description)
         }
         now = Transport.now()
+        endTurnCost()
         turn += 1
         return events
     }

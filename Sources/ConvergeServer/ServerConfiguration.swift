@@ -94,8 +94,10 @@ enum ServerLimits {
     /// next (`RequestCost`).
     static let turnCost = 1_024
     /// What the requests of all connections may cost in a turn, those that have just come, and again those that were held;
-    /// beyond it whoever has not been served gets one request, or waits for the next turn.
+    /// beyond it requests of those who have had less than `turnCostLeast` are handled, if they stay below it, and the rest
+    /// wait for the next turn.
     static let turnCostOfAll = 8 * turnCost
+    static let turnCostLeast = 16
     /// Bytes of an answer that cost as much as a small request: copied (0.1 us) and sent over loopback (1.1 us).
     static let answerBytesPerCost = 4 << 10
     /// Bytes of whole frames held of one connection: a receive buffer, a request longer than that, and some more.

@@ -40,6 +40,8 @@ struct ServerCounters {
 
 /// The highest values so far of what the server bounds.
 struct ServerPeaks {
+    /// Of all requests of a turn, or of those in it that had been held.
+    var turnCost = 0
     var connections = 0
     var waiting = 0
     var subscriptions = 0

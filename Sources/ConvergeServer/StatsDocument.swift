@@ -37,6 +37,7 @@ extension Server {
         json.object("requests") { json in
             json.member("handled", counters.requests)
             json.member("refused", counters.requestsRefused)
+            json.member("turn_cost_peak", peaks.turnCost)
             json.bound("waiting", now: waiting.count, peak: peaks.waiting, max: ServerLimits.waitingMaxOfAll)
             json.member("connections_held_now", held.count)
             json.bound("held_bytes", now: held.bytes, peak: held.bytesPeak, max: configuration.heldBytesMax)

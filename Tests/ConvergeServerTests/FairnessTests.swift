@@ -2,6 +2,7 @@ import ConvergeJSON
 import ConvergeSchema
 import ConvergeTestSupport
 import ConvergeWire
+import Glibc
 import Testing
 
 @testable import ConvergeServer
@@ -67,6 +68,39 @@ import Testing
         let requestsHeld: UInt64? = try stats(client)["requests"]?["held_bytes_peak"]?.integer()
         #expect(try #require(requestsHeld) > 0)
         #expect(try stats(client)["requests"]?["held_bytes_now"]?.integer() == 0)
+        try server.stop()
+    }
+
+    /// Two expensive requests each, all there when a turn begins: they are handled over several turns, and who asks for little
+    /// does not wait for them.
+    @Test func manyWhoAskForMuchAtOnceDoNotFillATurn() throws {
+        // A stats document takes longer than the others need to ask.
+        let server = try TestServer {
+            $0.memory = {
+                usleep(300_000)
+                return MemoryReading(allocated: 0, active: 0, resident: 0)
+            }
+        }
+        let (busy, gauge) = try RawClient.withGauge(server)
+        for number in 1...250 { _ = try busy.create(Self.widest("k\(number)")) }
+        let clients = try (0..<100).map { _ in
+            let client = try RawClient(server)
+            try client.connect(flags: .readOnly)
+            return client
+        }
+        let modest = try RawClient(server)
+        try modest.connect(flags: .readOnly)
+        try busy.send(stream: 1, Admin(json: Array(#"{"command":"stats"}"#.utf8)))
+        let requests = Frames.write { w in for stream: UInt16 in 1...2 { w.message(ListKinds(), stream: stream) } }
+        for client in clients { try client.send(requests) }
+        try modest.send(stream: 1, Query(kind: gauge, id: id("none")))
+        #expect(try modest.receive(QueryResult.self).status == QueryResult.Status.notFound.rawValue)
+        for client in clients {
+            for _ in 1...2 { #expect(try client.receive(KindList.self).kinds.count > 100) }
+        }
+        let peak: Int? = try stats(modest)["requests"]?["turn_cost_peak"]?.integer()
+        // The turn's share, and one request that went over it, of the 200 that cost 270 each.
+        #expect(try #require(peak) <= ServerLimits.turnCostOfAll + 1_024)
         try server.stop()
     }
 

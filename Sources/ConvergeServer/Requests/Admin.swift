@@ -19,7 +19,10 @@ extension Server {
             throw WireError(.malformedMessage, "ADMIN takes a JSON document such as {\"command\":\"stats\"}: \(error)")
         }
         switch document["command"]?.string {
-        case "stats": reply(slot, stream: stream, AdminReply(json: statsDocument()))
+        case "stats":
+            let document = statsDocument()
+            charge(slot, RequestCost.ofJSON(bytes: document.count))
+            reply(slot, stream: stream, AdminReply(json: document))
         case let other:
             let given = other.map { "there is no ADMIN command '\($0)'" } ?? "ADMIN needs a string 'command'"
             throw WireError(.unsupported, "\(given): the commands are 'stats'")

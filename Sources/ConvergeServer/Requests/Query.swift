@@ -18,11 +18,13 @@ struct QueryBounds {
     }
 
     mutating func take(_ frameBytes: Int) -> Bool {
-        guard room == 0 || (spent < cost && room <= bytes && room + frameBytes <= ServerLimits.queryGroupBytes) else {
+        let spent =
+            spent + RequestCost.estimate(.query, payloadBytes: 0) + RequestCost.ofAnswer(bytes: frameBytes)
+        guard room == 0 || (spent <= cost && room <= bytes && room + frameBytes <= ServerLimits.queryGroupBytes) else {
             return false
         }
         room += frameBytes
-        spent += RequestCost.estimate(.query, payloadBytes: 0) + RequestCost.ofAnswer(bytes: frameBytes)
+        self.spent = spent
         return true
     }
 }

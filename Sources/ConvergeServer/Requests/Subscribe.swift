@@ -25,6 +25,7 @@ extension Server {
         var catchUp: CatchUp?
         if isResuming || message.flags.contains(.bootstrap) {
             catchUp = try beginCatchUp(message.kind, `class`)
+            charge(slot, costOfCatchUp(message.kind))
         }
         let buffer = message.buffer == 0 ? configuration.subscriberNotifications : Int(message.buffer)
         reply(
