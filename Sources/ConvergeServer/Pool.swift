@@ -7,12 +7,14 @@ import ConvergeWire
 ///     used   0 ─────── shares get smaller ───────▶ 5/8 ◀─ who holds most goes ── 3/4 ── what one step may add ─▶ 1
 ///
 /// Invariant: nothing is added above three quarters but what was promised before, and the step that went above it: one
-/// answer, or one flush, or one turn of catch-up.
-enum Pool: CaseIterable {
+/// answer, or one flush, or one turn of catch-up, or one turn of what is received.
+enum Pool: Int, CaseIterable {
     /// Answers that nobody has taken yet: in send queues, and promised to requests that wait for a flush.
     case replies
     /// Notifications: the segments that are alive, whoever shares them.
     case segments
+    /// Requests held of those who ask too fast.
+    case held
 }
 
 /// What became of the pools since the start.
@@ -26,8 +28,8 @@ struct PoolCounts {
     private var counts: [Count] = Array(repeating: Count(), count: Pool.allCases.count)
 
     subscript(pool: Pool) -> Count {
-        get { counts[pool == .replies ? 0 : 1] }
-        set { counts[pool == .replies ? 0 : 1] = newValue }
+        get { counts[pool.rawValue] }
+        set { counts[pool.rawValue] = newValue }
     }
 }
 
@@ -36,6 +38,7 @@ extension Server {
         switch pool {
         case .replies: configuration.repliesBytesMax
         case .segments: configuration.segmentBytesMax
+        case .held: configuration.heldBytesMax
         }
     }
 
@@ -43,6 +46,7 @@ extension Server {
         switch pool {
         case .replies: transport.queueMemory + promisedBytes
         case .segments: engine.segmentBytes
+        case .held: held.bytes
         }
     }
 
@@ -50,10 +54,11 @@ extension Server {
 
     /// What the pool would get back, at most, if the connection ended.
     func bytesHeld(_ pool: Pool, by slot: Int) -> Int {
-        let unsent = transport.unsent(sessions[slot].connection)
+        let connection = sessions[slot].connection
         return switch pool {
-        case .replies: unsent.memory + sessions[slot].promisedBytes
-        case .segments: unsent.sharedBytes
+        case .replies: transport.unsent(connection).memory + sessions[slot].promisedBytes
+        case .segments: transport.unsent(connection).sharedBytes
+        case .held: sessions[slot].held.count
         }
     }
 
@@ -80,7 +85,8 @@ extension Server {
         pools[pool].relieved += 1
         let connection = sessions[slot].connection
         transport.discardUnsent(connection)
-        let isSmall = bytesHeld(pool, by: slot) - sessions[slot].promisedBytes <= bytes / 2
+        // What is promised or held is given up with the session.
+        let isSmall = pool == .held || bytesHeld(pool, by: slot) - sessions[slot].promisedBytes <= bytes / 2
         if sessions[slot].isAlive, isSmall {
             dismiss(slot, .slowReader, sentence(pool, bytes))
         } else {
@@ -97,6 +103,9 @@ extension Server {
         case .segments:
             "notifications that are not taken fill three quarters of the \(bytesMax(pool)) bytes there are for them, "
                 + most + "read faster, and subscribe again"
+        case .held:
+            "requests that come faster than their answers are taken fill three quarters of the \(bytesMax(pool)) bytes there are "
+                + "to hold them, " + most + "take the answers before you ask for more"
         }
     }
 }

@@ -111,6 +111,7 @@ public struct Server: ~Copyable {
             expireGreetings()
             closeUnsendable()
             relieve(.replies)
+            relieve(.held)
         }
         try shutDown()
     }

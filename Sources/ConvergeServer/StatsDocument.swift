@@ -41,7 +41,7 @@ extension Server {
             json.bound("waiting", now: waiting.count, peak: peaks.waiting, max: ServerLimits.waitingMaxOfAll)
             json.member("connections_held_now", held.count)
             json.bound("held_bytes", now: held.bytes, peak: held.bytesPeak, max: configuration.heldBytesMax)
-            json.member("held_disconnected", counters.heldTooMuch)
+            json.member("held_disconnected", counters.heldTooMuch + pools[.held].relieved)
         }
         pool(.replies, "replies", into: &json)
     }

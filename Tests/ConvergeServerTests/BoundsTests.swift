@@ -71,6 +71,46 @@ import Testing
         try server.stop()
     }
 
+    /// Requests held fill their pool: who holds most goes, not who comes last and has to be held as well.
+    @Test func whoHoldsMostOfTheHeldRequestsIsSentAway() throws {
+        let server = try TestServer {
+            $0.heldBytesMax = 1 << 20
+            $0.windowMilliseconds = 5_000
+        }
+        let (witness, kind) = try RawClient.withGauge(server)
+        func hold(_ heartbeats: Int) throws -> RawClient {
+            let client = try RawClient(server)
+            try client.connect(source: 1, flags: [.shared])
+            // A write, as many that wait for its flush as may, and what has to be held behind them.
+            try client.send(
+                Frames.write { w in
+                    w.assert(kind: kind, schema: 1, id: id("a"), data: Gauge.row(1))
+                    for _ in 0..<ServerLimits.waitingMax { w.message(Sync(), stream: 1) }
+                    for number in 0..<heartbeats { w.message(Heartbeat(opaque: UInt64(number)), stream: 2) }
+                })
+            return client
+        }
+        let greedy = try (0..<40).map { _ in try hold(2_000) }
+        try wait(witness, "requests", "held_disconnected", above: 0)
+        let modest = try (0..<3).map { _ in try hold(1_500) }
+        for client in modest {
+            for _ in 0..<ServerLimits.waitingMax { #expect(try client.receive(Synced.self).refused == 0) }
+            for number in 0..<1_500 { #expect(try client.receive(HeartbeatAck.self).opaque == UInt64(number)) }
+        }
+        #expect(try integer(witness, "requests", "held_bytes_peak") <= 1 << 20)
+        var farewells = 0
+        for client in greedy where farewells == 0 {
+            // Whoever was kept is answered like the modest.
+            while farewells == 0, let frame = try client.receiveOrEnd(), frame.opcode != .heartbeatAck {
+                guard frame.opcode == .serverGoodbye else { continue }
+                #expect(try frame.decode(ServerGoodbye.self).message.contains("held most"))
+                farewells += 1
+            }
+        }
+        #expect(farewells == 1)
+        try server.stop()
+    }
+
     /// Below three quarters nobody has to go: shares get smaller, and everybody gets all answers in the end.
     @Test func manyWhoAskForMuchGetItLater() throws {
         let server = try TestServer { $0.repliesBytesMax = 64 << 20 }
