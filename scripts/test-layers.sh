@@ -43,8 +43,8 @@ while read -r verb name rest; do
       plant "$name/$first.h" "#include \"$last.h\"" "a stage includes a later one"
       plant "$name/planted.c" "#include \"$last.h\"" "a file without a place in the order"
       plant "$name/$last.c" "#include \"../ConvergeNet/include/converge_net.h\"" "an include that climbs" ;;
-    includes) if [ -d "$copy/$name" ]; then plant "$name/$(ls "$copy/$name" | grep -m1 '\.[ch]$')" "#include <pthread.h>" "$name includes pthread"
-        else plant "$name" "#include <pthread.h>" "$name includes pthread"; fi ;;
+    includes) if [ -d "$copy/$name" ]; then plant "$name/$(ls "$copy/$name" | grep -m1 '\.[ch]$')" "#include <dirent.h>" "$name includes dirent"
+        else plant "$name" "#include <dirent.h>" "$name includes dirent"; fi ;;
   esac
 done < <(grep -vE '^(#|[[:space:]]*$)' "$here/layers.table")
 plant "Sources/Unknown/Planted.swift" "import ConvergeWire" "a module without a row"
