@@ -1,6 +1,11 @@
 #include "row.h"
 
-/* Aligned to their size, so that a kernel with transparent huge pages maps a slab as one. */
+/* Most kinds have few rows: of a kind's first slab only the pages that are used shall be there. The others are aligned
+ * to their size, so that an allocator that asks for huge pages gets one for each. */
+static size_t slab_alignment(const cvgi_rows *rows) {
+    return rows->slab_count == 0 ? 4096 : CVGI_SLAB_BYTES;
+}
+
 static size_t slab_bytes(const cvgi_rows *rows) {
     return (size_t)rows->stride << rows->shift;
 }
@@ -33,7 +38,7 @@ uint32_t cvgi_rows_take(cvgi_rows *rows, cvgi_memory *memory, const uint8_t *id,
             uint8_t *slab = NULL;
             if (cvgi_grow(memory, (void **)&rows->slabs, &rows->slab_capacity, rows->slab_count + 1,
                           sizeof *rows->slabs))
-                slab = cvgi_allocate(memory, slab_bytes(rows), CVGI_SLAB_BYTES);
+                slab = cvgi_allocate(memory, slab_bytes(rows), slab_alignment(rows));
             if (slab == NULL) {
                 *status = CVG_E_MEMORY;
                 return CVGI_ROW_NONE;

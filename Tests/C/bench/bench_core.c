@@ -70,7 +70,7 @@ static void *allocate_pages(void *context, size_t bytes, size_t alignment) {
     if (alignment < sizeof(void *)) alignment = sizeof(void *);
     void *pointer = NULL;
     if (posix_memalign(&pointer, alignment, bytes) != 0) return NULL;
-    if (bytes >= HUGE_BYTES) madvise(pointer, bytes, *(const int *)context);
+    if (alignment >= HUGE_BYTES) madvise(pointer, bytes, *(const int *)context);
     return pointer;
 }
 
