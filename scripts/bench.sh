@@ -42,7 +42,7 @@ assert-batch       20  assert --connections 16 --entities @1000000 --operations 
 assert-zipf        20  assert --connections 16 --entities @1000000 --operations @10000000 --keys zipf
 patch              20  patch --connections 16 --entities @1000000 --operations @10000000
 hot                20  hot --operations @10000000
-fanout-1           20  fanout --connections 16 --subscribers 1 --entities @1000000 --operations @4000000 --rate 1000000
+fanout-1           20  fanout --connections 16 --subscribers 1 --entities @200000 --operations @4000000 --rate 1000000
 fanout-10          20  fanout --subscribers 10 --operations @1000000
 fanout-100         20  fanout --subscribers 100 --operations @600000
 query              20  query --connections 16 --entities @1000000 --operations @10000000
