@@ -1,7 +1,8 @@
 import Glibc
 
-/// Runs `body` on a thread of its own: the transport belongs to one thread and blocks in its poll, which a task must not.
-func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+/// Runs `body` on a thread of its own, for what blocks, as a task must not: a transport's poll, a terminal's input. False when
+/// none can be started.
+package func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }

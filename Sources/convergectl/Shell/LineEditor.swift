@@ -1,4 +1,5 @@
 import CEditLine
+import ConvergeClient
 import Glibc
 
 /// What Tab does: text to insert at the cursor, or several possible words to show.
@@ -55,7 +56,7 @@ final class LineEditor: @unchecked Sendable {
 
     func nextLine() async -> Line {
         await withCheckedContinuation { continuation in
-            let started = startDetachedThread { continuation.resume(returning: self.read()) }
+            let started = startThread { continuation.resume(returning: self.read()) }
             if !started { continuation.resume(returning: .end) }
         }
     }
@@ -117,26 +118,4 @@ final class LineEditor: @unchecked Sendable {
         if choices.count > Self.listed { lines.append("… and \(choices.count - Self.listed) more") }
         return lines.joined(separator: "\n")
     }
-}
-
-/// Runs `body` on a thread of its own; false when none can be started.
-private func startDetachedThread(_ body: @escaping @Sendable () -> Void) -> Bool {
-    final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-    let argument = Unmanaged.passRetained(Body(body))
-    var thread = pthread_t()
-    let status = pthread_create(
-        &thread, nil,
-        { pointer in
-            Unmanaged<Body>.fromOpaque(pointer!).takeRetainedValue().run()
-            return nil
-        }, argument.toOpaque())
-    guard status == 0 else {
-        argument.release()
-        return false
-    }
-    pthread_detach(thread)
-    return true
 }
