@@ -41,7 +41,7 @@ void cvgi_pieces_add(cvg_net *net, cvgi_connection *connection, cvgi_piece *piec
     if (last != NULL && (size_t)(last->end - last->bytes) - last->length >= piece->length) {
         memcpy(last->bytes + last->length, piece->bytes, piece->length);
         last->length += piece->length;
-        cvgi_ring_give_back(net, piece);
+        cvgi_buffers_give_back(net, piece);
         return;
     }
     append_piece(connection, piece);
@@ -61,7 +61,7 @@ void cvgi_pieces_drop(cvg_net *net, cvgi_connection *connection) {
     while (connection->pieces != NULL) {
         cvgi_piece *piece = remove_first(connection);
         cvgi_count_received(net, piece->length);
-        cvgi_ring_give_back(net, piece);
+        cvgi_buffers_give_back(net, piece);
     }
 }
 
@@ -75,7 +75,7 @@ static bool append(cvg_net *net, cvgi_connection *connection, uint32_t bytes) {
     cvgi_count_received(net, bytes);
     piece->bytes += bytes;
     piece->length -= bytes;
-    if (piece->length == 0) cvgi_ring_give_back(net, remove_first(connection));
+    if (piece->length == 0) cvgi_buffers_give_back(net, remove_first(connection));
     return true;
 }
 
@@ -149,7 +149,7 @@ static void copy_hoard(cvg_net *net, cvgi_connection *connection) {
             cvgi_piece *copied = copy(&net->unfinished, piece);
             failed = copied == NULL;
             if (!failed) {
-                cvgi_ring_give_back(net, piece);
+                cvgi_buffers_give_back(net, piece);
                 kept = copied;
             }
         }

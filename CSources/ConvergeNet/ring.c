@@ -3,12 +3,10 @@
  *
  *   attention ─▶ requests ─▶ submit and wait, one system call ─▶ completions ─▶ pieces, lists ─▶ stream.c
  *
- * What requests connections have, and what their completions mean, is ring_requests.c; of listeners, ring_accept.c. The
- * waker has one multishot poll.
+ * What requests connections have, and what their completions mean, is ring_requests.c; of listeners, ring_accept.c; the
+ * buffers are ring_buffers.c's. The waker has one multishot poll.
  *
- * Invariants
- *   1. A buffer is the kernel's (available), or a piece's, or lent; what is lent comes back at the next poll.
- *   2. Sockets are blocking for io_uring (it would not wait for one with O_NONBLOCK); all else says MSG_DONTWAIT.
+ * Sockets are blocking for io_uring (it would not wait for one with O_NONBLOCK); all else says MSG_DONTWAIT.
  *
  * Threads. The ring is made by the first poll and belongs to its thread (SINGLE_ISSUER and DEFER_TASKRUN: completions
  * are worked off by that thread, in its own calls). It cannot move: requests of a ring that ends late would take
@@ -26,46 +24,10 @@
 #include "ring.h"
 #include "uring.h"
 
-enum {
-    REQUESTS = 256,
-    COMPLETIONS = 4096,
-    BUFFERS_MAX = 32768,
-    BUFFER_STRIDE = CVGI_TAIL_COPIED_MAX + CVGI_RECEIVE_BYTES,
-};
+enum { REQUESTS = 256, COMPLETIONS = 4096 };
 
 /* -------------------------------------------------------------------------------------------------- start and finish
  */
-
-static uint8_t *memory_of(const cvgi_ring *ring, uint32_t buffer) {
-    return ring->memory + (size_t)buffer * BUFFER_STRIDE + CVGI_TAIL_COPIED_MAX;
-}
-
-static void provide(cvgi_ring *ring, uint32_t buffer) {
-    cvgi_uring *uring = ring->uring;
-    io_uring_buf_ring_add(uring->pool, memory_of(ring, buffer), CVGI_RECEIVE_BYTES, (unsigned short)buffer,
-                          io_uring_buf_ring_mask(uring->pool_entries), 0);
-    io_uring_buf_ring_advance(uring->pool, 1);
-    ring->available += 1;
-}
-
-void cvgi_ring_give_back(cvg_net *net, cvgi_piece *piece) {
-    if (piece->held > 0) {
-        net->unfinished.bytes -= piece->held;
-        free(piece);
-        return;
-    }
-    piece->taken = false;
-    if (net->ring->uring != NULL) provide(net->ring, (uint32_t)(piece - net->ring->buffers));
-}
-
-cvgi_piece *cvgi_ring_taken(cvgi_ring *ring, uint32_t buffer, uint32_t bytes) {
-    CVGI_ASSERT(buffer < ring->buffer_count);
-    cvgi_piece *piece = &ring->buffers[buffer];
-    ring->available -= 1;
-    *piece = (cvgi_piece){.bytes = memory_of(ring, buffer), .length = bytes, .taken = true};
-    piece->end = piece->bytes + CVGI_RECEIVE_BYTES;
-    return piece;
-}
 
 static void stop(cvgi_ring *ring) {
     cvgi_uring *uring = ring->uring;
@@ -80,34 +42,21 @@ static void stop(cvgi_ring *ring) {
 static int start(cvgi_ring *ring) {
     cvgi_uring *uring = calloc(1, sizeof *uring);
     if (uring == NULL) return -ENOMEM;
-    uring->pool_entries = 1;
-    while (uring->pool_entries < ring->buffer_count) uring->pool_entries *= 2;
-    size_t bytes = uring->pool_entries * sizeof(struct io_uring_buf);
-    uring->pool = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095);
     /* DEFER_TASKRUN is of Linux 6.1, which has all else that is used here: multishot receive (6.0), provided buffer
      * rings and multishot accept (5.19), waiting with a time-out (5.11). */
     struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                                               IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
                                               IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
                                      .cq_entries = COMPLETIONS};
-    int failed = uring->pool == NULL ? -ENOMEM : io_uring_queue_init_params(REQUESTS, &uring->ring, &params);
+    int failed = io_uring_queue_init_params(REQUESTS, &uring->ring, &params);
     if (failed) {
-        free(uring->pool);
         free(uring);
         return failed;
     }
     ring->uring = uring;
-    io_uring_buf_ring_init(uring->pool);
-    struct io_uring_buf_reg pool = {
-        .ring_addr = (uintptr_t)uring->pool, .ring_entries = uring->pool_entries, .bgid = CVGI_BUFFER_GROUP};
-    failed = io_uring_register_buf_ring(&uring->ring, &pool, 0);
-    if (failed) {
-        stop(ring);
-        return failed < 0 ? failed : -failed;
-    }
-    for (uint32_t i = 0; i < ring->buffer_count; i++)
-        if (!ring->buffers[i].taken) provide(ring, i);
-    return 0;
+    failed = cvgi_buffers_register(ring);
+    if (failed) stop(ring);
+    return failed;
 }
 
 static void *start_and_stop(void *context) {
@@ -133,11 +82,8 @@ static int open_ring(cvg_net *net) {
     cvgi_list_init(&ring->attention);
     cvgi_list_init(&ring->starved);
     cvgi_list_init(&ring->hoards);
-    ring->buffer_count = net->options.receive_buffers < BUFFERS_MAX ? net->options.receive_buffers : BUFFERS_MAX;
-    ring->buffers = calloc(ring->buffer_count, sizeof *ring->buffers);
-    ring->memory = aligned_alloc(4096, (size_t)ring->buffer_count * BUFFER_STRIDE);
-    if (ring->buffers == NULL || ring->memory == NULL) return -ENOMEM;
-    return probe(ring);
+    int failed = cvgi_buffers_make(ring, net->options.receive_buffers);
+    return failed ? failed : probe(ring);
 }
 
 static void close_ring(cvg_net *net) {
@@ -146,14 +92,13 @@ static void close_ring(cvg_net *net) {
     while (ring->lent != NULL) {
         cvgi_piece *piece = ring->lent;
         ring->lent = piece->next;
-        cvgi_ring_give_back(net, piece);
+        cvgi_buffers_give_back(net, piece);
     }
     cvgi_ring_close_sockets(ring);
     free(ring->sockets);
     cvgi_sends_stop(ring);
     stop(ring);
-    free(ring->buffers);
-    free(ring->memory);
+    cvgi_buffers_free(ring);
     free(ring);
     net->ring = NULL;
 }
@@ -192,7 +137,7 @@ static void reclaim(cvg_net *net) {
     while (ring->lent != NULL) {
         cvgi_piece *piece = ring->lent;
         ring->lent = piece->next;
-        cvgi_ring_give_back(net, piece);
+        cvgi_buffers_give_back(net, piece);
     }
 }
 

@@ -1,11 +1,11 @@
 /*
  * ring - the io_uring backend: what its files share.
  *
- *   ring.c           the ring, its pool of buffers, and waiting     ring_requests.c  requests of connections
- *   ring_accept.c    accepting                                     pieces.c         what was received, to events
- *   sends.c          what is queued, to the sockets
+ *   ring.c           the ring, and waiting                 ring_requests.c  requests of connections
+ *   ring_buffers.c   its pool of buffers, and their order  ring_accept.c    accepting
+ *   pieces.c         what was received, to events          sends.c          what is queued, to the sockets
  *
- * A piece is what one completion received, in order behind the connection's others, until it is delivered:
+ * A piece is what was received into one buffer, in order behind the connection's others, until it is delivered:
  *
  *   a buffer   ├ headroom, 16 KiB: for the tail ┼ 64 KiB, filled by the kernel ┤
  *   its way    kernel ─▶ piece of a connection ─▶ lent with an event ─▶ (next poll) kernel
@@ -20,8 +20,9 @@ typedef struct cvgi_piece {
     uint8_t *bytes; /* what is not delivered of it */
     uint8_t *end;   /* of its memory */
     uint32_t length;
-    uint32_t held; /* bytes counted as unfinished: a copy in memory of its own, without headroom. 0: a buffer */
-    bool taken;    /* the kernel has filled it, and it has not been given back */
+    uint32_t held;  /* bytes counted as unfinished: a copy in memory of its own, without headroom. 0: a buffer */
+    uint16_t place; /* in the order in which buffers went to the kernel */
+    bool taken;     /* the kernel has filled it, and it has not been given back */
 } cvgi_piece;
 
 typedef struct cvgi_ring {
@@ -31,6 +32,9 @@ typedef struct cvgi_ring {
     uint8_t *memory;
     uint32_t buffer_count;
     uint32_t available; /* buffers that the kernel may fill */
+    uint32_t floods;    /* connections that are received from by single requests */
+    uint32_t asked;     /* buffers that the single requests in the kernel may fill beyond one each */
+    bool bundles;       /* a request may fill several */
     cvgi_piece *lent;
     cvgi_link attention; /* their requests are to be brought in line with their state */
     cvgi_link starved;   /* there was no buffer for them, the longest waiting first */
@@ -42,6 +46,9 @@ typedef struct cvgi_ring {
     uint32_t accepting, accept_cancelled; /* bit: listener */
 } cvgi_ring;
 
+/* False: no bundles even where the kernel can, for nets that have not been polled yet. Tests change it. */
+extern bool cvgi_bundles_allowed;
+
 struct io_uring_cqe;
 
 /* Not received from. */
@@ -49,9 +56,15 @@ static inline bool cvgi_paused(const cvgi_connection *connection) {
     return !connection->reading && !connection->discarding;
 }
 
-/* ring.c: a buffer that the kernel has filled; a buffer to the kernel again, or a copy's memory freed. */
-cvgi_piece *cvgi_ring_taken(cvgi_ring *ring, uint32_t buffer, uint32_t bytes);
-void cvgi_ring_give_back(cvg_net *net, cvgi_piece *piece);
+/* ring_buffers.c */
+int cvgi_buffers_make(cvgi_ring *ring, uint32_t count); /* 0, or a negative errno */
+void cvgi_buffers_free(cvgi_ring *ring);
+int cvgi_buffers_register(cvgi_ring *ring); /* with its uring, and provides them. 0, or a negative errno */
+/* The buffer that the kernel has filled with the first of these bytes. Makes of *buffer the one that the rest is in,
+ * and of *bytes the rest's length: 0, unless a request has filled several. */
+cvgi_piece *cvgi_buffers_taken(cvgi_ring *ring, uint32_t *buffer, uint32_t *bytes);
+/* A buffer to the kernel again, or a copy's memory freed. */
+void cvgi_buffers_give_back(cvg_net *net, cvgi_piece *piece);
 
 /* ring_requests.c */
 void cvgi_ring_attend(cvg_net *net, cvgi_connection *connection);

@@ -10,7 +10,8 @@
  *
  * The receive is multishot, which a connection that sends little needs nothing but once. Of one that floods, the kernel
  * would fill every buffer before anybody else was served: so who fills a buffer, or a second one before the first is
- * delivered, is received from by single requests, one buffer each, until SINGLES of them have not filled theirs.
+ * delivered, is received from by single requests until SINGLES of them have not filled a buffer. Each of them may fill
+ * several where the kernel can (a bundle, ring_buffers.c): one, and a share of half of those that nobody has.
  *
  * Invariants
  *   1. Requests are made in `wait` only, by the thread that polls, right before they are submitted: no descriptor in
@@ -19,7 +20,9 @@
  *      is not reused before it is 0. So whatever a completion names is still the one it meant.
  *   3. Who found no buffer waits in `starved`, and is asked to receive only when there is one, a single time, in the
  *      order in which they starved, before anybody else: submission precedes the kernel's own retries. So everybody is
- *      served once in a round of (all who send / buffers) turns.
+ *      served once in a round of (all who send / buffers) turns. A request of theirs fills one buffer.
+ *   4. `floods` counts the connections with singles; `asked` the buffers that their requests in the kernel may fill
+ *      beyond one each: half of the pool at most. What a connection holds beyond one is copied when somebody starves.
  *
  * Failure: the kernel may end any multishot request when it likes (no buffer, no room for completions): it is made
  * again. Errors of one socket end that connection only.
@@ -31,10 +34,15 @@
 #include "ring.h"
 #include "uring.h"
 
-enum { SINGLES = 16 };
+enum { SINGLES = 16, BUNDLE_MAX = 8 };
 
 /* ---------------------------------------------------------------------------------------------------------- requests
  */
+
+static void set_singles(cvgi_ring *ring, cvgi_connection *connection, uint8_t singles) {
+    ring->floods += (singles > 0) - (connection->singles > 0);
+    connection->singles = singles;
+}
 
 void cvgi_ring_attend(cvg_net *net, cvgi_connection *connection) {
     if (connection->discarding) cvgi_pieces_drop(net, connection);
@@ -49,6 +57,7 @@ int cvgi_ring_watch(cvg_net *net, cvgi_connection *connection) {
 
 void cvgi_ring_forget(cvg_net *net, cvgi_connection *connection) {
     cvgi_pieces_drop(net, connection);
+    set_singles(net->ring, connection, 0);
     cvgi_list_remove(&connection->in_starved);
     cvgi_list_remove(&connection->in_attention);
     if (connection->in_kernel != 0) cvgi_ring_attend(net, connection);
@@ -56,6 +65,25 @@ void cvgi_ring_forget(cvg_net *net, cvgi_connection *connection) {
 
 static uint64_t tag_of(const cvgi_connection *connection, uint8_t what) {
     return CVGI_TAG(connection->id >> 32, what, CVG_CONNECTION_SLOT(connection->id));
+}
+
+/* Buffers that a single request may fill. */
+static uint32_t share_of(const cvgi_ring *ring) {
+    if (!ring->bundles) return 1;
+    uint32_t spare = ring->available / 2, left = spare > ring->asked ? spare - ring->asked : 0;
+    uint32_t more = ring->floods > 1 ? spare / ring->floods : spare;
+    if (more > left) more = left;
+    return more < BUNDLE_MAX ? 1 + more : BUNDLE_MAX;
+}
+
+/* Linux fills whole buffers as far as the length goes. When they are full and the socket is not empty it goes on once
+ * more, beyond the length, unless the length ends inside a buffer: so one byte more is asked for. */
+static void prepare_single(cvgi_ring *ring, cvgi_connection *connection, struct io_uring_sqe *sqe, uint32_t buffers) {
+    size_t bytes = (size_t)buffers * CVGI_RECEIVE_BYTES;
+    io_uring_prep_recv(sqe, connection->fd, NULL, buffers > 1 ? bytes + 1 : bytes, 0);
+    if (buffers > 1) sqe->ioprio |= CVGI_RECEIVE_BUNDLE;
+    connection->asked = (uint16_t)(buffers - 1);
+    ring->asked += connection->asked;
 }
 
 static bool make_request(cvgi_ring *ring, cvgi_connection *connection, uint8_t what, bool fed) {
@@ -66,7 +94,7 @@ static bool make_request(cvgi_ring *ring, cvgi_connection *connection, uint8_t w
         if (connection->multishot)
             io_uring_prep_recv_multishot(sqe, connection->fd, NULL, 0, 0);
         else
-            io_uring_prep_recv(sqe, connection->fd, NULL, CVGI_RECEIVE_BYTES, 0);
+            prepare_single(ring, connection, sqe, fed ? 1 : share_of(ring));
         io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
         sqe->buf_group = CVGI_BUFFER_GROUP;
     } else {
@@ -147,21 +175,25 @@ void cvgi_ring_settle_connections(cvg_net *net) {
 /* ------------------------------------------------------------------------------------------------------- completions
  */
 
-/* A buffer has been filled. Whether there is something to deliver. */
-static bool note_buffer(cvg_net *net, cvgi_connection *connection, const struct io_uring_cqe *cqe) {
-    bool filled = cqe->res == CVGI_RECEIVE_BYTES;
-    cvgi_piece *piece = cvgi_ring_taken(net->ring, cqe->flags >> IORING_CQE_BUFFER_SHIFT, (uint32_t)cqe->res);
-    if (cqe->res == 0 || connection->state != CVGI_OPEN || connection->discarding) {
-        if (connection->discarding) cvgi_count_received(net, (size_t)cqe->res);
-        cvgi_ring_give_back(net, piece);
-    } else {
-        cvgi_pieces_add(net, connection, piece);
-    }
-    if (filled || connection->buffers > 1) {
-        connection->singles = SINGLES;
+/* Buffers have been filled. Whether there is something to deliver. */
+static bool note_buffers(cvg_net *net, cvgi_connection *connection, const struct io_uring_cqe *cqe) {
+    uint32_t buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT, bytes = (uint32_t)cqe->res, count = 0;
+    bool wanted = bytes > 0 && connection->state == CVGI_OPEN && !connection->discarding;
+    if (connection->discarding) cvgi_count_received(net, bytes);
+    do {
+        cvgi_piece *piece = cvgi_buffers_taken(net->ring, &buffer, &bytes);
+        if (wanted)
+            cvgi_pieces_add(net, connection, piece);
+        else
+            cvgi_buffers_give_back(net, piece);
+        count += 1;
+    } while (bytes > 0);
+    if (count > 1) net->stats.bundles += 1;
+    if (cqe->res >= CVGI_RECEIVE_BYTES || connection->buffers > 1) {
+        if (connection->state == CVGI_OPEN) set_singles(net->ring, connection, SINGLES);
         if (connection->multishot) cvgi_ring_attend(net, connection);
     } else if (!connection->multishot && connection->singles > 0) {
-        connection->singles -= 1;
+        set_singles(net->ring, connection, connection->singles - 1);
     }
     return connection->pieces != NULL;
 }
@@ -169,7 +201,7 @@ static bool note_buffer(cvg_net *net, cvgi_connection *connection, const struct 
 static void note_received(cvg_net *net, cvgi_connection *connection, const struct io_uring_cqe *cqe) {
     bool open = connection->state == CVGI_OPEN;
     if (cqe->flags & IORING_CQE_F_BUFFER) {
-        if (!note_buffer(net, connection, cqe)) return;
+        if (!note_buffers(net, connection, cqe)) return;
     } else if (!open || cqe->res == -ECANCELED || cqe->res == -EINTR || cqe->res == -EAGAIN) {
         return;
     } else if (cqe->res == -ENOBUFS) {
@@ -177,6 +209,7 @@ static void note_received(cvg_net *net, cvgi_connection *connection, const struc
         return;
     } else {
         connection->ended = true;
+        set_singles(net->ring, connection, 0);
         connection->end_error = -cqe->res;
     }
     if (!open) return;
@@ -193,6 +226,10 @@ void cvgi_ring_note_connection(cvg_net *net, const struct io_uring_cqe *cqe) {
     CVGI_ASSERT(cqe->user_data == tag_of(connection, what) && (connection->in_kernel & what));
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
         connection->in_kernel &= (uint8_t)~what;
+        if (what == CVGI_OP_RECEIVE) {
+            net->ring->asked -= connection->asked;
+            connection->asked = 0;
+        }
         if (connection->state != CVGI_CLOSED)
             cvgi_ring_attend(net, connection);
         else if (connection->in_kernel == 0)

@@ -21,6 +21,9 @@ enum { CVGI_WHAT_ACCEPT = 8, CVGI_WHAT_WAKER = 9, CVGI_WHAT_CANCEL = 10 }; /* an
 
 enum { CVGI_BUFFER_GROUP = 0 };
 
+/* Newer than liburing 2.3: a receive's ioprio, and the bit of a ring's features. */
+enum { CVGI_RECEIVE_BUNDLE = 1 << 4, CVGI_FEATURE_BUNDLE = 1 << 14 };
+
 typedef struct cvgi_uring {
     struct io_uring ring;
     struct io_uring_buf_ring *pool;

@@ -271,19 +271,18 @@ static void choosing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(choosing),
-        cmocka_unit_test(caller_is_not_interrupted),
-        cmocka_unit_test(exhausted_buffers_reach_everyone),
-        cmocka_unit_test(paused_buffers_do_not_starve_others),
-        cmocka_unit_test(paused_buffers_above_the_budget_end_it),
-        cmocka_unit_test(closing_with_requests_in_the_kernel),
+        cmocka_unit_test(exhausted_buffers_reach_everyone),       cmocka_unit_test(paused_buffers_do_not_starve_others),
+        cmocka_unit_test(paused_buffers_above_the_budget_end_it), cmocka_unit_test(closing_with_requests_in_the_kernel),
         cmocka_unit_test(pausing_and_resuming_loses_nothing),
     };
     const struct CMUnitTest everywhere[] = {
         cmocka_unit_test(auto_falls_back_and_says_why),
     };
+    const struct CMUnitTest making[] = {
+        cmocka_unit_test(choosing),
+        cmocka_unit_test(caller_is_not_interrupted), /* before this thread has rings of its own that end */
+    };
     int failed = cmocka_run_group_tests_name("io_uring refused", everywhere, NULL, NULL);
-    backend_tested = CVG_NET_IO_URING;
-    if (backend_works(backend_tested)) failed += cmocka_run_group_tests_name("only io_uring", tests, NULL, NULL);
-    return failed;
+    if (backend_chosen(CVG_NET_IO_URING, true)) failed += cmocka_run_group_tests_name("making", making, NULL, NULL);
+    return failed + RUN_ON_IO_URING(tests);
 }

@@ -174,6 +174,7 @@ int64_t cvg_net_now_us(void);
 typedef struct cvg_net_stats {
     uint64_t connections, accepted, closed;
     uint64_t bytes_in, bytes_out, receives, sends, polls;
+    uint64_t bundles; /* receive requests of io_uring that have filled more than one buffer */
     uint64_t unfinished_bytes, unfinished_peak, unfinished_max;
     uint64_t queued_bytes, queued_peak; /* to be sent; a slice of a shared segment counts for each reader */
     uint64_t unsent_private_bytes, unsent_private_peak; /* of them: reserved and committed, in memory of its own */

@@ -124,9 +124,9 @@ int main(int count, char **words) {
     const double spent = cpu_ns() - before;
     cvg_net_stats stats;
     cvg_net_stats_read(net, &stats);
-    printf("%s %s %d: %.1f ns a %s, %.0f bytes a receive\n", words[1], words[2], load.connections,
+    printf("%s %s %d: %.1f ns a %s, %.0f bytes a receive, %llu bundles\n", words[1], words[2], load.connections,
            spent / ((double)used / (load.echo ? ECHO : 1024)), load.echo ? "message" : "KiB",
-           (double)stats.bytes_in / (double)stats.receives);
+           (double)stats.bytes_in / (double)stats.receives, (unsigned long long)stats.bundles);
     __atomic_store_n(&load.stop, true, __ATOMIC_RELEASE);
     cvg_net_destroy(net);
     for (int i = 0; i < load.connections; i++) shutdown(load.fds[i], SHUT_RDWR);
