@@ -142,6 +142,7 @@ extension Server {
             json.member("bytes_in", net.bytesIn)
             json.member("bytes_out", net.bytesOut)
             json.member("receives", net.receives)
+            json.member("bundles", net.bundles)
             json.member("sends", net.sends)
             json.member("polls", net.polls)
             json.member("backend", transport.backend.name)

@@ -183,6 +183,7 @@ public struct Transport: ~Copyable {
         statistics.bytesIn = Int(counts.bytes_in)
         statistics.bytesOut = Int(counts.bytes_out)
         statistics.receives = Int(counts.receives)
+        statistics.bundles = Int(counts.bundles)
         statistics.sends = Int(counts.sends)
         statistics.polls = Int(counts.polls)
         statistics.unfinishedBytes = Int(counts.unfinished_bytes)

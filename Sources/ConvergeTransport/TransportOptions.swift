@@ -94,6 +94,8 @@ public struct TransportStatistics: Sendable, Equatable {
     public var bytesIn = 0
     public var bytesOut = 0
     public var receives = 0
+    /// Receive requests that have filled more than one buffer (io_uring, where the kernel can).
+    public var bundles = 0
     public var sends = 0
     public var polls = 0
     /// Memory of unfinished messages.
