@@ -3,10 +3,10 @@
  *
  *   operations ─▶ [APPLY] ─▶ pending rows ─▶ seal
  *
- *   a group of 128    1 check kind, source, schema; hash; prefetch the index line
- *                     2 read the line; prefetch the row that it names, or the lines behind it
+ *   a group of 128    1 check kind, source, schema (once for a run of writes that have the same); hash
+ *                     2 prefetch the index line; read it; prefetch the row that it names, or the lines behind it
  *                     3 read those, for the few ids that overflowed; prefetch the row
- *                     4 validate the data (bytes of the receive buffer: sequential)
+ *                     4 validate the data, where its length does not say it all
  *                     5 confirm the id; create the pending row and merge, or find and prefetch it
  *                     6 merge into those that were found
  *
@@ -18,6 +18,9 @@
  * page walks overlap only while few instructions lie between them. The result is that of one write at a time: stages 1
  * to 4 depend on nothing that the group changes, but for the row guessed in 2 and 3, which 5 confirms; 5 and 6 run in
  * order.
+ *
+ * A row is prefetched whole, though a write that replaces every field reads only its first line: what seal compares
+ * comes from the same page, and now it costs less than then.
  *
  * Invariants
  *   1. A refused write changes nothing. All refusals but those for memory and rows are decided before stage 5.

@@ -55,15 +55,18 @@ static inline void cvgi_store64(void *to, uint64_t v) {
     memcpy(to, &v, sizeof v);
 }
 
-/* Rows are mostly one or two cache lines, where a call to memcpy costs as much as the copy: blocks of 32 bytes and a
+/* Rows are mostly one or two cache lines, where a call to memcpy costs as much as the copy: blocks of known size and a
  * last one that overlaps. */
 static inline void cvgi_copy(uint8_t *to, const uint8_t *from, size_t bytes) {
-    if (CVGI_UNLIKELY(bytes < 32 || bytes > 256)) {
+    if (CVGI_LIKELY(bytes >= 64 && bytes <= 256)) {
+        for (size_t i = 0; i + 64 < bytes; i += 64) memcpy(to + i, from + i, 64);
+        memcpy(to + bytes - 64, from + bytes - 64, 64);
+    } else if (bytes >= 32 && bytes < 64) {
+        memcpy(to, from, 32);
+        memcpy(to + bytes - 32, from + bytes - 32, 32);
+    } else {
         memcpy(to, from, bytes);
-        return;
     }
-    for (size_t i = 0; i + 32 < bytes; i += 32) memcpy(to + i, from + i, 32);
-    memcpy(to + bytes - 32, from + bytes - 32, 32);
 }
 
 #endif

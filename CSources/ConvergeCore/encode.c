@@ -201,7 +201,7 @@ static inline uint8_t *take(cvgi_encoder *encoder, size_t bytes) {
 /* ------------------------------------------------------------------------------------------------------ the answers */
 
 static inline void prefetch_change(const cvgi_change *change, const cvgi_forms *forms) {
-    const size_t bytes = CVG_ROW_HEADER_BYTES + (size_t)forms->fixed_bytes;
+    const size_t bytes = CVGI_ROW_DATA_AT + (size_t)forms->fixed_bytes;
     for (size_t at = 0; at < bytes && at < 256; at += 64) {
         __builtin_prefetch(change->now + at);
         if (forms->previous) __builtin_prefetch(change->before + at);

@@ -320,6 +320,7 @@ void cvg_stats_read(const cvg_engine *engine, cvg_stats *stats) {
     *stats = partition->stats;
     stats->pending_rows = partition->pending_rows;
     stats->pending_bytes = partition->pending_bytes;
+    if (stats->pending_bytes_peak < stats->pending_bytes) stats->pending_bytes_peak = stats->pending_bytes;
     stats->pending_bytes_max = partition->pending_bytes_max;
     stats->segment_bytes = cvgi_encoder_segment_bytes(&engine->encoder);
     stats->memory_bytes = partition->memory.in_use + stats->segment_bytes;

@@ -1,12 +1,11 @@
 #include "index.h"
 
-#define SEGMENT_BYTES (CVGI_SEGMENT_LINES * sizeof(cvgi_line))
-
 /* The directory may have this many pointers a segment: hash values spread evenly need 2 to 4, values made to collide
  * would double it without end. */
 #define DIRECTORY_PER_SEGMENT 64
 
 _Static_assert(sizeof(cvgi_line) == CVGI_CACHE_LINE, "a lookup reads one cache line");
+_Static_assert(sizeof(cvgi_line) * CVGI_SEGMENT_LINES == CVGI_SEGMENT_BYTES, "a segment is its lines");
 
 const cvgi_line cvgi_index_nothing[1];
 
@@ -26,20 +25,10 @@ void cvgi_index_init(cvgi_index *index, uint64_t seed) {
     *index = (cvgi_index){.seed = seed};
 }
 
-/* Directory entries that lead to the same segment stand together: 2^(depth - segment depth) of them. */
-static inline size_t entries_of(const cvgi_index *index, const cvgi_line *segment) {
-    return (size_t)1 << (index->depth - segment[1].meta);
-}
-
 void cvgi_index_free(cvgi_index *index, cvgi_memory *memory) {
-    if (index->directory == NULL) return;
-    size_t entries = (size_t)1 << index->depth;
-    for (size_t entry = 0; entry < entries;) {
-        cvgi_line *segment = index->directory[entry];
-        entry += entries_of(index, segment);
-        cvgi_release(memory, segment, SEGMENT_BYTES);
-    }
-    cvgi_release(memory, index->directory, entries * sizeof *index->directory);
+    if (index->directory != NULL)
+        cvgi_release(memory, index->directory, ((size_t)1 << index->depth) * sizeof *index->directory);
+    cvgi_segments_free(&index->store, memory);
     *index = (cvgi_index){.seed = index->seed};
 }
 
@@ -90,17 +79,17 @@ static void segment_insert(cvgi_line *segment, uint64_t hash, uint32_t row) {
 }
 
 static cvgi_line *segment_new(cvgi_index *index, cvgi_memory *memory, uint32_t depth) {
-    cvgi_line *segment = cvgi_allocate_zeroed(memory, SEGMENT_BYTES, CVGI_CACHE_LINE);
+    cvgi_line *segment = cvgi_segments_take(&index->store, memory);
     if (segment == NULL) return NULL;
     segment[1].meta = (uint16_t)depth;
     index->segments++;
     return segment;
 }
 
-static void segment_drop(cvgi_index *index, cvgi_memory *memory, cvgi_line *segment) {
+static void segment_drop(cvgi_index *index, cvgi_line *segment) {
     if (segment == NULL) return;
     index->segments--;
-    cvgi_release(memory, segment, SEGMENT_BYTES);
+    cvgi_segments_give_back(&index->store, segment);
 }
 
 static bool directory_double(cvgi_index *index, cvgi_memory *memory) {
@@ -128,8 +117,8 @@ static int split(cvgi_index *index, cvgi_memory *memory, const cvgi_rows *rows, 
     if (depth == index->depth && !directory_double(index, memory)) return CVG_E_MEMORY;
     cvgi_line *halves[2] = {segment_new(index, memory, depth + 1), segment_new(index, memory, depth + 1)};
     if (halves[0] == NULL || halves[1] == NULL) {
-        segment_drop(index, memory, halves[0]);
-        segment_drop(index, memory, halves[1]);
+        segment_drop(index, halves[0]);
+        segment_drop(index, halves[1]);
         return CVG_E_MEMORY; /* a doubled directory leads to the same segments: nothing to take back */
     }
     for (uint32_t at = 0; at < CVGI_SEGMENT_LINES; at++) {
@@ -141,10 +130,11 @@ static int split(cvgi_index *index, cvgi_memory *memory, const cvgi_rows *rows, 
             segment_insert(halves[moved >> (63 - depth) & 1], moved, row);
         }
     }
-    size_t entries = entries_of(index, old);
+    /* Directory entries that lead to the same segment stand together. */
+    const size_t entries = (size_t)1 << (index->depth - depth);
     size_t first = cvgi_index_entry(index, hash) & ~(entries - 1);
     for (size_t entry = 0; entry < entries; entry++) index->directory[first + entry] = halves[entry >= entries / 2];
-    segment_drop(index, memory, old);
+    segment_drop(index, old);
     return CVG_OK;
 }
 

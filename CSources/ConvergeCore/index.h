@@ -28,6 +28,7 @@
 
 #include "hash.h"
 #include "row.h"
+#include "segments.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -49,8 +50,9 @@ typedef struct cvgi_line {
 typedef struct cvgi_index {
     cvgi_line **directory; /* NULL: nothing inserted yet */
     uint32_t depth;
-    uint32_t segments;
+    uint32_t segments; /* in the directory */
     uint64_t seed;
+    cvgi_segments store;
 } cvgi_index;
 
 extern const cvgi_line cvgi_index_nothing[1];

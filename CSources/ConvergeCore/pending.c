@@ -1,7 +1,5 @@
 #include "pending.h"
 
-enum { AHEAD = 12 }; /* images between a prefetch and its use; past the end of a slab it is wasted */
-
 /* A row larger than a pooled slab gets one of its own. */
 static size_t slab_bytes(const cvgi_table *table) {
     return table->rows.stride > CVGI_PENDING_SLAB_BYTES ? table->rows.stride : CVGI_PENDING_SLAB_BYTES;
@@ -41,8 +39,8 @@ static void slab_give_back(cvgi_partition *partition, uint8_t *slab, size_t byte
 
 void cvgi_window_recycle(cvgi_partition *partition, cvgi_table *table, cvgi_window *window) {
     while (window->slab_count > 0) slab_give_back(partition, window->slabs[--window->slab_count], slab_bytes(table));
-    window->count = 0;
-    window->next = 0;
+    window->place = NULL;
+    window->room = window->next = window->count = 0;
 }
 
 static void release_block(cvgi_partition *partition, const cvgi_table *table, const uint8_t *image) {
@@ -80,42 +78,22 @@ void cvgi_pending_free_spares(cvgi_partition *partition) {
     cvgi_blocks_free_spares(&partition->blocks);
 }
 
-static int add_slab(cvgi_partition *partition, cvgi_table *table, cvgi_window *window) {
+int cvgi_pending_add_slab(cvgi_partition *partition, cvgi_table *table) {
+    cvgi_window *window = &table->windows[table->open];
+    if ((window->slab_count + 1) << table->slab_shift > UINT32_MAX >> 1) return CVG_E_PENDING;
     if (!cvgi_grow(&partition->memory, (void **)&window->slabs, &window->slab_capacity, window->slab_count + 1,
                    sizeof *window->slabs))
         return CVG_E_MEMORY;
     uint8_t *slab = slab_take(partition, slab_bytes(table));
     if (slab == NULL) return CVG_E_MEMORY;
+    window->next = (uint32_t)(window->slab_count << table->slab_shift);
+    window->room = table->slab_rows;
+    window->place = slab;
     window->slabs[window->slab_count++] = slab;
     return CVG_OK;
 }
 
-int cvgi_pending_reserve(cvgi_partition *partition, cvgi_table *table) {
-    cvgi_window *window = &table->windows[table->open];
-    if (CVGI_LIKELY(window->next >> table->slab_shift < window->slab_count)) return CVG_OK;
-    return add_slab(partition, table, window);
-}
-
-uint8_t *cvgi_pending_add(cvgi_partition *partition, cvgi_table *table, uint32_t row, const uint8_t *base) {
-    cvgi_window *window = &table->windows[table->open];
-    if (window->count == 0) {
-        CVGI_ASSERT(partition->touched_count < partition->touched_capacity);
-        partition->touched[partition->touched_count++] = table;
-    }
-    uint32_t slot = window->next;
-    uint8_t *image = cvgi_window_at(table, window, slot);
-    /* Images are written in their order, into a slab that was last used a window ago. */
-    for (uint32_t at = 0; at < table->rows.stride && at < CVGI_PREFETCH_BYTES; at += CVGI_CACHE_LINE)
-        __builtin_prefetch(image + AHEAD * (size_t)table->rows.stride + at, 1);
-    window->next = cvgi_window_after(table, slot);
-    window->count++;
-    for (uint32_t at = 0; at < table->rows.stride; at += CVGI_CACHE_LINE)
-        memcpy(image + at, base + at, CVGI_CACHE_LINE);
-    if (CVGI_UNLIKELY(table->rows.block_at != 0)) cvgi_block_retain(cvgi_row_block(image, table->rows.block_at));
-    image[48] = table->schema.version;
-    cvgi_row_set_link(&table->rows, image, row);
-    cvgi_row_set_link(&table->rows, cvgi_row_at(&table->rows, row), (slot + 1) << 1 | table->open);
-    partition->pending_rows++;
-    cvgi_pending_count(partition, table->rows.stride);
-    return image;
+void cvgi_pending_touch(cvgi_partition *partition, cvgi_table *table) {
+    CVGI_ASSERT(partition->touched_count < partition->touched_capacity);
+    partition->touched[partition->touched_count++] = table;
 }

@@ -34,12 +34,16 @@
 
 #define CVGI_PENDING_SLAB_BYTES (64u << 10)
 
+enum { CVGI_PENDING_AHEAD = 12 }; /* images between a prefetch and its use */
+
 typedef struct cvgi_window {
     uint8_t **slabs;
     size_t slab_count;
     size_t slab_capacity;
+    uint8_t *place; /* of the next image, in the last slab */
+    uint32_t room;  /* images that the last slab still takes */
+    uint32_t next;  /* slot of the next image, when there is room */
     uint32_t count; /* images */
-    uint32_t next;  /* slot of the next image */
 } cvgi_window;
 
 /* Everything of one kind. */
@@ -104,23 +108,39 @@ static inline bool cvgi_pending_fits(const cvgi_partition *partition, uint64_t b
     return partition->pending_bytes + bytes <= partition->pending_bytes_max || partition->pending_rows == 0;
 }
 
-/* Whether the table's open window has a number for one image more. */
-static inline bool cvgi_pending_numbered(const cvgi_table *table) {
-    return table->windows[table->open].next < (UINT32_MAX >> 1) - 1;
-}
-
-/* Counts bytes that the open window takes from now on. */
-static inline void cvgi_pending_count(cvgi_partition *partition, uint64_t bytes) {
-    partition->pending_bytes += bytes;
+/* The peak is what the open window comes to before it shrinks or is sealed. */
+static inline void cvgi_pending_note_peak(cvgi_partition *partition) {
     if (partition->pending_bytes > partition->stats.pending_bytes_peak)
         partition->stats.pending_bytes_peak = partition->pending_bytes;
 }
 
-/* Makes room for one image in the open window. CVG_E_MEMORY. */
-int cvgi_pending_reserve(cvgi_partition *partition, cvgi_table *table);
+/* A slab more for the open window. CVG_E_MEMORY; CVG_E_PENDING: its slots are all numbered. */
+int cvgi_pending_add_slab(cvgi_partition *partition, cvgi_table *table);
+void cvgi_pending_touch(cvgi_partition *partition, cvgi_table *table);
 
-/* A new pending row of table row `row`, as a copy of `base`, after a successful reserve. Never fails. */
-uint8_t *cvgi_pending_add(cvgi_partition *partition, cvgi_table *table, uint32_t row, const uint8_t *base);
+/* Makes room for one image in the open window. Statuses as above. */
+static inline int cvgi_pending_reserve(cvgi_partition *partition, cvgi_table *table) {
+    if (CVGI_LIKELY(table->windows[table->open].room > 0)) return CVG_OK;
+    return cvgi_pending_add_slab(partition, table);
+}
+
+/* A new pending row of the entity in `table_row`, after a successful reserve. Its bytes are the caller's to fill in. */
+static inline uint8_t *cvgi_pending_take(cvgi_partition *partition, cvgi_table *table, uint8_t *table_row) {
+    cvgi_window *window = &table->windows[table->open];
+    const uint32_t stride = table->rows.stride;
+    uint8_t *image = window->place;
+    if (CVGI_UNLIKELY(window->count == 0)) cvgi_pending_touch(partition, table);
+    /* Images are written in their order, into a slab that was last used a window ago. Past its end it is wasted. */
+    cvgi_row_prefetch(&table->rows, image + CVGI_PENDING_AHEAD * (size_t)stride);
+    cvgi_row_set_link(table_row, (window->next + 1) << 1 | table->open);
+    window->place = image + stride;
+    window->room--;
+    window->next++;
+    window->count++;
+    partition->pending_rows++;
+    partition->pending_bytes += stride;
+    return image;
+}
 
 /* Empties a window whose images hold no blocks; its slabs go back to the pool, or to the allocator when the pool is
  * full. */

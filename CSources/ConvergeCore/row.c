@@ -11,11 +11,12 @@ static size_t slab_bytes(const cvgi_rows *rows) {
 }
 
 void cvgi_rows_init(cvgi_rows *rows, uint32_t fixed_bytes, bool variable) {
-    enum { LINK = sizeof(uint32_t), BLOCK = sizeof(cvgi_block *) };
+    enum { BLOCK = sizeof(cvgi_block *) };
     *rows = (cvgi_rows){0};
-    rows->stride = (CVG_ROW_HEADER_BYTES + fixed_bytes + (variable ? BLOCK : 0) + LINK + 63) & ~63u;
-    rows->block_at = variable ? rows->stride - LINK - BLOCK : 0;
+    rows->stride = (CVGI_ROW_DATA_AT + fixed_bytes + (variable ? BLOCK : 0) + 63) & ~63u;
+    rows->block_at = variable ? rows->stride - BLOCK : 0;
     while (slab_bytes(rows) * 2 <= CVGI_SLAB_BYTES) rows->shift++;
+    rows->mask = (1u << rows->shift) - 1;
 }
 
 void cvgi_rows_free(cvgi_rows *rows, cvgi_memory *memory) {
@@ -27,7 +28,7 @@ void cvgi_rows_free(cvgi_rows *rows, cvgi_memory *memory) {
 uint32_t cvgi_rows_take(cvgi_rows *rows, cvgi_memory *memory, const uint8_t *id, int *status) {
     uint32_t row = rows->free_head - 1;
     if (rows->free_head != 0) {
-        rows->free_head = cvgi_row_link(rows, cvgi_row_at(rows, row));
+        rows->free_head = cvgi_row_link(cvgi_row_at(rows, row));
     } else {
         row = rows->count;
         if (row == CVGI_ROW_NONE - 1) {
@@ -56,6 +57,6 @@ uint32_t cvgi_rows_take(cvgi_rows *rows, cvgi_memory *memory, const uint8_t *id,
 void cvgi_rows_give_back(cvgi_rows *rows, uint32_t row) {
     uint8_t *image = cvgi_row_at(rows, row);
     CVGI_ASSERT(cvgi_row_flags(image) == 0);
-    cvgi_row_set_link(rows, image, rows->free_head);
+    cvgi_row_set_link(image, rows->free_head);
     rows->free_head = row + 1;
 }

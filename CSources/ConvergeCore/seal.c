@@ -19,7 +19,7 @@ static void drop_block(cvgi_partition *partition, uint32_t block_at, uint8_t *no
 
 /* What became of one pending row. False: nothing. */
 static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvgi_change *change) {
-    uint32_t row = cvgi_row_link(&table->rows, now);
+    uint32_t row = cvgi_row_link(now);
     uint8_t *before = cvgi_row_at(&table->rows, row);
     bool was = cvgi_row_flags(before) == CVGI_ROW_LIVE;
     bool is = cvgi_row_source_set(now) != 0;
@@ -42,7 +42,7 @@ static bool diff(cvgi_partition *partition, cvgi_table *table, uint8_t *now, cvg
         what = CVG_DELETED;
     }
     if (what == 0) {
-        cvgi_row_set_link(&table->rows, before, 0);
+        cvgi_row_set_link(before, 0);
         if (CVGI_UNLIKELY(block_at != 0)) drop_block(partition, block_at, now);
         if (cvgi_row_flags(before) == 0) forget(partition, table, row);
         stats->deduplicated++;
@@ -72,7 +72,7 @@ typedef struct cursor {
 } cursor;
 
 static const uint8_t *row_of(const cvgi_table *table, const uint8_t *image) {
-    return cvgi_row_at(&table->rows, cvgi_row_link(&table->rows, image));
+    return cvgi_row_at(&table->rows, cvgi_row_link(image));
 }
 
 /* Moves to image `to` or the end, and prefetches each image on the way, or the table row that it names. */
@@ -149,6 +149,7 @@ int cvgi_seal(cvgi_partition *partition, cvg_batch *batch) {
     }
     batch->sequence = partition->stats.sequence;
     partition->touched_count = 0;
+    cvgi_pending_note_peak(partition);
     partition->pending_rows = 0;
     partition->pending_bytes = 0;
     return CVG_OK;
@@ -182,11 +183,11 @@ CVGI_INLINE void install_change(cvgi_partition *partition, cvgi_table *table, co
         partition->stats.entities--;
         partition->stats.tombstones++;
     }
+    const uint32_t link = cvgi_row_link(row);
     cvgi_copy(row + CVG_ID_BYTES, change->now + CVG_ID_BYTES,
-              CVG_ROW_HEADER_BYTES - CVG_ID_BYTES + table->schema.fixed_bytes);
+              CVGI_ROW_DATA_AT - CVG_ID_BYTES + table->schema.fixed_bytes);
+    cvgi_row_set_link(row, (link & 1) == table->open ? link : 0); /* the next window may have a row of it already */
     if (zones) move_block(partition, table->rows.block_at, row, change->now);
-    uint32_t link = cvgi_row_link(&table->rows, row);
-    if ((link & 1) != table->open) cvgi_row_set_link(&table->rows, row, 0);
 }
 
 static void prefetch_changes(const cvgi_table *table, const cvgi_section *section, size_t from) {

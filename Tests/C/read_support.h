@@ -62,7 +62,7 @@ static cvgi_memory test_memory(test_allocator *allocator) {
 
 /* Tiny slabs, so that a few rows already lie in many. */
 static void hand_rows_init(cvgi_rows *rows, uint32_t fixed_bytes) {
-    *rows = (cvgi_rows){.stride = (CVG_ROW_HEADER_BYTES + fixed_bytes + 4 + 63) / 64 * 64, .shift = 2};
+    *rows = (cvgi_rows){.stride = (CVGI_ROW_DATA_AT + fixed_bytes + 63) / 64 * 64, .shift = 2, .mask = 3};
 }
 
 static uint32_t hand_rows_take(cvgi_rows *rows) {

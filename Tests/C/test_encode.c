@@ -225,10 +225,10 @@ typedef struct crowd {
 static crowd a_crowd(size_t count, uint32_t data_bytes, uint64_t seed) {
     crowd c = {calloc(2 * count, sizeof *c.images), calloc(count, sizeof *c.changes), count, data_bytes};
     for (size_t i = 0; i < 2 * count; i++) {
-        c.images[i] = malloc(CVG_ROW_HEADER_BYTES + data_bytes);
+        c.images[i] = malloc(CVGI_ROW_DATA_AT + data_bytes);
         hand_row_set(c.images[i], i / 2, 1 + i % 2, seed + i, CVGI_ROW_LIVE);
         for (uint32_t at = 0; at < data_bytes; at++)
-            c.images[i][CVG_ROW_HEADER_BYTES + at] = (uint8_t)test_random(&seed);
+            c.images[i][CVGI_ROW_DATA_AT + at] = (uint8_t)test_random(&seed);
     }
     for (size_t i = 0; i < count; i++)
         c.changes[i] =
@@ -257,10 +257,10 @@ static size_t expected_frame(const crowd *c, size_t i, cvg_class klass, uint8_t 
     cvgi_store64(to + 68, change->changed);
     cvgi_store32(to + 76, c->data_bytes);
     cvgi_store32(to + 80, c->data_bytes);
-    memcpy(to + 84, change->now + 50, c->data_bytes);
+    memcpy(to + 84, cvgi_row_data_const(change->now), c->data_bytes);
     if (!previous) return bytes;
     cvgi_store32(to + 84 + c->data_bytes, c->data_bytes);
-    memcpy(to + 88 + c->data_bytes, change->before + 50, c->data_bytes);
+    memcpy(to + 88 + c->data_bytes, cvgi_row_data_const(change->before), c->data_bytes);
     return bytes;
 }
 
@@ -424,11 +424,11 @@ static void the_largest_kind_K5(void **state) {
     fixture f;
     open_fixture(&f);
     const uint32_t data_bytes = CVG_ROW_BYTES_MAX;
-    uint8_t *image = calloc(2, CVG_ROW_HEADER_BYTES + (size_t)data_bytes), *before = image + 50 + data_bytes;
+    uint8_t *image = calloc(2, CVGI_ROW_DATA_AT + (size_t)data_bytes), *before = cvgi_row_data(image) + data_bytes;
     hand_row_set(image, 1, 1, 2, CVGI_ROW_LIVE);
     hand_row_set(before, 1, 1, 1, CVGI_ROW_LIVE);
-    image[50 + data_bytes - 1] = 0x77;
-    before[50 + data_bytes - 1] = 0x66;
+    cvgi_row_data(image)[data_bytes - 1] = 0x77;
+    cvgi_row_data(before)[data_bytes - 1] = 0x66;
     cvgi_change change = {.now = image, .before = before, .changed = 1, .what = CVG_UPDATED};
     const cvgi_section section = a_section(&change, 1, data_bytes);
     assert_int_equal(cvgi_encode_section(&f.encoder, &section, WITH_PREVIOUS), CVG_OK);

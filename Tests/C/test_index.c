@@ -208,7 +208,7 @@ static void ids_made_to_collide_split_until_the_directory_would_explode(void **s
 
 static void every_allocation_may_fail(void **state) {
     (void)state;
-    enum { IDS = 40000 };
+    enum { IDS = 120000 }; /* more than the segments that are allocated alone hold */
     uint64_t failures = 0;
     for (uint64_t fail_at = 1; fail_at < 100; fail_at++) {
         world w;

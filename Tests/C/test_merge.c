@@ -14,7 +14,7 @@ static cvgi_memory memory;
 static row make(const cvg_field *fields, uint16_t count) {
     row r = {0};
     assert_int_equal(cvgi_schema_compile(&r.schema, &memory, &(cvg_definition){fields, count, 1}), CVG_OK);
-    assert_true(CVG_ROW_HEADER_BYTES + r.schema.fixed_bytes + 4 <= sizeof r.image);
+    assert_true(CVGI_ROW_DATA_AT + r.schema.fixed_bytes <= sizeof r.image);
     return r;
 }
 
@@ -63,7 +63,7 @@ static void w2_patch_replaces_the_masked_fields(void **state) {
         assert_memory_equal(cvgi_row_data(r.image), expected, 36);
     }
     assert_int_equal(set_of(&r), UINT64_MAX); /* an empty mask asserts, too */
-    assert_int_equal(r.image[CVG_ROW_HEADER_BYTES + 36], 0);
+    assert_int_equal(r.image[CVGI_ROW_DATA_AT + 36], 0);
 }
 
 static void w3_the_last_retract_leaves_zeroes(void **state) {
