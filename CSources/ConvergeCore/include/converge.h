@@ -53,6 +53,7 @@ uint32_t cvg_version(void);
 #define CVG_ID_BYTES 32
 #define CVG_SOURCES 64               /* sources 0..63: one bit each in a source set (K5) */
 #define CVG_FIELDS_MAX 64            /* top-level fields of a kind (K5) */
+#define CVG_PARTITIONS_MAX 64        /* that a program may sort writes by (cvg_route) */
 #define CVG_ROW_BYTES_MAX (1u << 20) /* largest possible row of a kind (K5) */
 #define CVG_ROW_HEADER_BYTES 50      /* id 32, source set 8, version 8, schema version 1, flags 1 */
 #define CVG_SEGMENT_BYTES (64u << 10)
@@ -216,6 +217,19 @@ typedef struct cvg_pending {
     uint64_t bytes;
 } cvg_pending;
 cvg_pending cvg_pending_size(const cvg_engine *engine);
+
+/* ------------------------------------------------------------------------------------------------------ partitions */
+
+/* A program with several engines gives every entity to one of them: to that of its partition, 0..partitions-1. `seed`
+ * is the same for all calls, from a random source, stored with the data, and not the engines' hash_seed.
+ * `partitions` is at least 1. */
+uint32_t cvg_partition_of(const uint8_t *id, uint64_t seed, uint32_t partitions);
+
+/* Sorts writes by partition; those of one partition keep their order. `sorted` gets them all, those of partition p
+ * from ends[p - 1] (0 for the first) to ends[p]; `numbers` is room for `count` numbers, which are each write's
+ * partition afterwards. `partitions` is 1..CVG_PARTITIONS_MAX, `sorted` and `ops` do not overlap. */
+void cvg_route(const cvg_op *ops, size_t count, uint64_t seed, uint32_t partitions, uint16_t *numbers, cvg_op *sorted,
+               uint32_t *ends);
 
 /* ------------------------------------------------------------------------------------------------- seal and install */
 
