@@ -63,7 +63,9 @@ typedef struct cvgi_connection {
     uint64_t copied;                        /* and the unfinished bytes of those that are copies */
     bool multishot;                         /* the receive in the kernel is */
     uint8_t singles;                        /* so many receives to come are single ones */
-    uint16_t asked;                         /* buffers that the receive in the kernel may fill beyond one */
+    bool flooding;                          /* a single receive has left bytes in the socket */
+    uint8_t asked;                          /* buffers that the receive in the kernel may fill beyond one, */
+    uint8_t reach;                          /* and that the next may */
     uint8_t in_kernel;                      /* CVGI_OP_*: requests whose last completion has not been seen */
     uint8_t cancelled;                      /* of them: those asked to end */
     bool ended;                             /* nothing will come behind the pieces: end of stream, or end_error */

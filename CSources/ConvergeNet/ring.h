@@ -32,7 +32,7 @@ typedef struct cvgi_ring {
     uint8_t *memory;
     uint32_t buffer_count;
     uint32_t available; /* buffers that the kernel may fill */
-    uint32_t floods;    /* connections that are received from by single requests */
+    uint32_t floods;    /* connections with bytes waiting in their sockets, as far as known */
     uint32_t asked;     /* buffers that the single requests in the kernel may fill beyond one each */
     bool bundles;       /* a request may fill several */
     cvgi_piece *lent;

@@ -12,8 +12,8 @@
  *
  * Invariants
  *   1. A buffer is the kernel's (available), or a piece's, or lent; what is lent comes back at the next poll.
- *   2. There are two entries a buffer. While the completions of a wait are noted, buffers come back, and at most each
- * of them once: no entry that one of these completions needs is written over, in whatever order they are noted.
+ *   2. There are two entries a buffer. While the completions of a wait are noted, each buffer comes back once at most:
+ *      no entry that one of these completions needs is written over, in whatever order they are noted.
  *   3. A buffer holds no more than its entry says: a kernel may shorten an entry when it takes less, and let it stand.
  *
  * Failure: no memory, or the kernel refuses the buffer ring: a negative errno. A completion that names what the kernel

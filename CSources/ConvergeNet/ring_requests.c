@@ -11,7 +11,8 @@
  * The receive is multishot, which a connection that sends little needs nothing but once. Of one that floods, the kernel
  * would fill every buffer before anybody else was served: so who fills a buffer, or a second one before the first is
  * delivered, is received from by single requests until SINGLES of them have not filled a buffer. Each of them may fill
- * several where the kernel can (a bundle, ring_buffers.c): one, and a share of half of those that nobody has.
+ * several where the kernel can (a bundle, ring_buffers.c), as far as nobody else lacks them, and twice as many as the
+ * last if that has filled all that it could: who has little waiting is best received from at once.
  *
  * Invariants
  *   1. Requests are made in `wait` only, by the thread that polls, right before they are submitted: no descriptor in
@@ -21,8 +22,9 @@
  *   3. Who found no buffer waits in `starved`, and is asked to receive only when there is one, a single time, in the
  *      order in which they starved, before anybody else: submission precedes the kernel's own retries. So everybody is
  *      served once in a round of (all who send / buffers) turns. A request of theirs fills one buffer.
- *   4. `floods` counts the connections with singles; `asked` the buffers that their requests in the kernel may fill
- *      beyond one each: half of the pool at most. What a connection holds beyond one is copied when somebody starves.
+ *   4. `floods` counts the connections whose sockets were not empty after a single request, `asked` the buffers that
+ *      requests in the kernel may fill beyond one each. A bundle is asked for only while both together are less than
+ *      the available ones. What a connection holds beyond one is copied when somebody starves all the same (pieces.c).
  *
  * Failure: the kernel may end any multishot request when it likes (no buffer, no room for completions): it is made
  * again. Errors of one socket end that connection only.
@@ -34,14 +36,14 @@
 #include "ring.h"
 #include "uring.h"
 
-enum { SINGLES = 16, BUNDLE_MAX = 8 };
+enum { SINGLES = 16, REACH_MAX = 7 };
 
 /* ---------------------------------------------------------------------------------------------------------- requests
  */
 
-static void set_singles(cvgi_ring *ring, cvgi_connection *connection, uint8_t singles) {
-    ring->floods += (singles > 0) - (connection->singles > 0);
-    connection->singles = singles;
+static void set_flooding(cvgi_ring *ring, cvgi_connection *connection, bool flooding) {
+    ring->floods += (uint32_t)flooding - connection->flooding;
+    connection->flooding = flooding;
 }
 
 void cvgi_ring_attend(cvg_net *net, cvgi_connection *connection) {
@@ -57,7 +59,7 @@ int cvgi_ring_watch(cvg_net *net, cvgi_connection *connection) {
 
 void cvgi_ring_forget(cvg_net *net, cvgi_connection *connection) {
     cvgi_pieces_drop(net, connection);
-    set_singles(net->ring, connection, 0);
+    set_flooding(net->ring, connection, false);
     cvgi_list_remove(&connection->in_starved);
     cvgi_list_remove(&connection->in_attention);
     if (connection->in_kernel != 0) cvgi_ring_attend(net, connection);
@@ -67,23 +69,25 @@ static uint64_t tag_of(const cvgi_connection *connection, uint8_t what) {
     return CVGI_TAG(connection->id >> 32, what, CVG_CONNECTION_SLOT(connection->id));
 }
 
-/* Buffers that a single request may fill. */
-static uint32_t share_of(const cvgi_ring *ring) {
-    if (!ring->bundles) return 1;
-    uint32_t spare = ring->available / 2, left = spare > ring->asked ? spare - ring->asked : 0;
-    uint32_t more = ring->floods > 1 ? spare / ring->floods : spare;
-    if (more > left) more = left;
-    return more < BUNDLE_MAX ? 1 + more : BUNDLE_MAX;
+/* Buffers that a single request may fill beyond one: of those that are left when all who flood have one, three quarters
+ * are for bundles, in equal shares; where these are less than one, who asks first has one. */
+static uint32_t share_of(const cvgi_ring *ring, const cvgi_connection *connection) {
+    if (!ring->bundles || ring->available <= ring->floods) return 0;
+    uint32_t spare = (ring->available - ring->floods) * 3 / 4, share = 1;
+    if (spare <= ring->asked) return 0;
+    if (ring->floods > 0 && spare > ring->floods) share = spare / ring->floods;
+    if (share > spare - ring->asked) share = spare - ring->asked;
+    return share < connection->reach ? share : connection->reach;
 }
 
 /* Linux fills whole buffers as far as the length goes. When they are full and the socket is not empty it goes on once
  * more, beyond the length, unless the length ends inside a buffer: so one byte more is asked for. */
-static void prepare_single(cvgi_ring *ring, cvgi_connection *connection, struct io_uring_sqe *sqe, uint32_t buffers) {
-    size_t bytes = (size_t)buffers * CVGI_RECEIVE_BYTES;
-    io_uring_prep_recv(sqe, connection->fd, NULL, buffers > 1 ? bytes + 1 : bytes, 0);
-    if (buffers > 1) sqe->ioprio |= CVGI_RECEIVE_BUNDLE;
-    connection->asked = (uint16_t)(buffers - 1);
-    ring->asked += connection->asked;
+static void prepare_single(cvgi_ring *ring, cvgi_connection *connection, struct io_uring_sqe *sqe, uint32_t more) {
+    size_t bytes = (1 + (size_t)more) * CVGI_RECEIVE_BYTES;
+    io_uring_prep_recv(sqe, connection->fd, NULL, more > 0 ? bytes + 1 : bytes, 0);
+    if (more > 0) sqe->ioprio |= CVGI_RECEIVE_BUNDLE;
+    connection->asked = (uint8_t)more;
+    ring->asked += more;
 }
 
 static bool make_request(cvgi_ring *ring, cvgi_connection *connection, uint8_t what, bool fed) {
@@ -94,7 +98,7 @@ static bool make_request(cvgi_ring *ring, cvgi_connection *connection, uint8_t w
         if (connection->multishot)
             io_uring_prep_recv_multishot(sqe, connection->fd, NULL, 0, 0);
         else
-            prepare_single(ring, connection, sqe, fed ? 1 : share_of(ring));
+            prepare_single(ring, connection, sqe, fed ? 0 : share_of(ring, connection));
         io_uring_sqe_set_flags(sqe, IOSQE_BUFFER_SELECT);
         sqe->buf_group = CVGI_BUFFER_GROUP;
     } else {
@@ -175,6 +179,14 @@ void cvgi_ring_settle_connections(cvg_net *net) {
 /* ------------------------------------------------------------------------------------------------------- completions
  */
 
+/* A single request has filled buffers. */
+static void note_single(cvgi_ring *ring, cvgi_connection *connection, const struct io_uring_cqe *cqe) {
+    bool all = (uint32_t)cqe->res >= (1u + connection->asked) * CVGI_RECEIVE_BYTES;
+    bool more = all || (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY);
+    connection->reach = !all ? 0 : connection->asked < REACH_MAX / 2 ? 2 * connection->asked + 1 : REACH_MAX;
+    set_flooding(ring, connection, more && connection->state == CVGI_OPEN);
+}
+
 /* Buffers have been filled. Whether there is something to deliver. */
 static bool note_buffers(cvg_net *net, cvgi_connection *connection, const struct io_uring_cqe *cqe) {
     uint32_t buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT, bytes = (uint32_t)cqe->res, count = 0;
@@ -189,11 +201,12 @@ static bool note_buffers(cvg_net *net, cvgi_connection *connection, const struct
         count += 1;
     } while (bytes > 0);
     if (count > 1) net->stats.bundles += 1;
+    if (!connection->multishot) note_single(net->ring, connection, cqe);
     if (cqe->res >= CVGI_RECEIVE_BYTES || connection->buffers > 1) {
-        if (connection->state == CVGI_OPEN) set_singles(net->ring, connection, SINGLES);
+        connection->singles = SINGLES;
         if (connection->multishot) cvgi_ring_attend(net, connection);
     } else if (!connection->multishot && connection->singles > 0) {
-        set_singles(net->ring, connection, connection->singles - 1);
+        connection->singles -= 1;
     }
     return connection->pieces != NULL;
 }
@@ -209,7 +222,7 @@ static void note_received(cvg_net *net, cvgi_connection *connection, const struc
         return;
     } else {
         connection->ended = true;
-        set_singles(net->ring, connection, 0);
+        set_flooding(net->ring, connection, false);
         connection->end_error = -cqe->res;
     }
     if (!open) return;
@@ -226,10 +239,6 @@ void cvgi_ring_note_connection(cvg_net *net, const struct io_uring_cqe *cqe) {
     CVGI_ASSERT(cqe->user_data == tag_of(connection, what) && (connection->in_kernel & what));
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
         connection->in_kernel &= (uint8_t)~what;
-        if (what == CVGI_OP_RECEIVE) {
-            net->ring->asked -= connection->asked;
-            connection->asked = 0;
-        }
         if (connection->state != CVGI_CLOSED)
             cvgi_ring_attend(net, connection);
         else if (connection->in_kernel == 0)
@@ -237,6 +246,9 @@ void cvgi_ring_note_connection(cvg_net *net, const struct io_uring_cqe *cqe) {
     }
     if (what == CVGI_OP_RECEIVE) {
         note_received(net, connection, cqe);
+        if (cqe->flags & IORING_CQE_F_MORE) return;
+        net->ring->asked -= connection->asked;
+        connection->asked = 0;
     } else if (cqe->res < 0 || !(cqe->res & (POLLOUT | POLLERR | POLLHUP))) {
         return; /* cancelled, or only the peer's end */
     } else if (what == CVGI_OP_FAILED) {
