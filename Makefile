@@ -95,6 +95,8 @@ $(C_OUT)/property: $(wildcard Tests/C/property/*.c Tests/C/model/*.c) $(CORE_SAN
 	@$(CC) $(C_FLAGS) -ITests/C/model $(C_SANE) $^ $(C_LINK) -o $@
 $(C_OUT)/bench_lane: Tests/C/bench/bench_lane.c $(SHARD:%.c=$(C_OUT)/fast/%.o)
 	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -lpthread -o $@
+$(C_OUT)/bench_forward: Tests/C/bench/bench_forward.c $(CORE_FAST) $(SHARD:%.c=$(C_OUT)/fast/%.o)
+	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -lpthread -o $@
 $(C_OUT)/bench_core: Tests/C/bench/bench_core.c $(CORE_FAST)
 	@$(CC) $(C_FLAGS) $(C_FAST) $^ $(C_LINK) -o $@
 $(C_OUT)/bench_net: Tests/C/bench/bench_net.c $(NET_FAST)
