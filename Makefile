@@ -11,7 +11,7 @@ TEST_PACKAGES := python3
 CHECK_PACKAGES := clang-format
 
 .PHONY: help deps deps-check build debug run demo install install-library uninstall test test-c test-swift test-io-uring test-tour \
-	test-demo test-embedding test-install test-tsan test-asan property fuzz bench check format clean
+	test-demo test-partitions test-embedding test-install test-tsan test-asan property fuzz bench check format clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -142,7 +142,7 @@ uninstall: ## removes what install put there (the same PREFIX and DESTDIR)
 
 # ---- tests
 test: deps ## every test, with the time of each step
-	@scripts/steps.sh test-c property test-swift test-io-uring test-tour test-demo test-embedding test-install test-tsan test-asan
+	@scripts/steps.sh test-c property test-swift test-io-uring test-partitions test-tour test-demo test-embedding test-install test-tsan test-asan
 
 # Each program, without the lines that only say that a case has passed.
 run_c_tests = for t in $(1); do echo "== $$t"; $$t 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]'; done
@@ -169,6 +169,11 @@ test-io-uring: debug ## server, client and programs again, with sockets served b
 	  1) echo "its tests were not run" ;; \
 	  *) exit $$code ;; \
 	esac
+
+# Whatever holds over one partition holds over several.
+test-partitions: debug ## server and client again, over several partitions
+	@CONVERGEDB_NET=epoll CONVERGEDB_PARTITIONS=3 $(SWIFT_TEST) --filter 'ConvergeServerTests|ConvergeClientTests'
+	@CONVERGEDB_NET=auto CONVERGEDB_PARTITIONS=8 $(SWIFT_TEST) --filter 'ConvergeServerTests|ConvergeClientTests'
 
 # What threads share: segments, which any of them may release; transports, which any may wake; lanes. All else is one's.
 TSAN_TESTS := $(filter encode lane net%,$(C_TESTS))

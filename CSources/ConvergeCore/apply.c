@@ -1,7 +1,5 @@
 #include "apply.h"
 
-#include <stddef.h>
-
 enum { GROUP = 128 };
 
 typedef struct staged {
@@ -27,7 +25,8 @@ typedef struct head {
 } head;
 
 static inline uint64_t head_key(const cvg_op *op) {
-    _Static_assert(offsetof(cvg_op, kind) + sizeof(uint64_t) == sizeof *op, "kind, code, source, schema, reserved");
+    _Static_assert(__builtin_offsetof(cvg_op, kind) + sizeof(uint64_t) == sizeof *op,
+                   "kind, code, source, schema, reserved");
     return cvgi_load64(&op->kind) & 0xFFFFFFFFFF;
 }
 

@@ -115,6 +115,18 @@ int cvg_kind_create(cvg_engine *engine, uint16_t kind, const cvg_definition *def
     return CVG_OK;
 }
 
+int cvg_kind_discard(cvg_engine *engine, uint16_t kind) {
+    cvgi_partition *partition = &engine->partition;
+    cvgi_table *table = table_of(engine, kind);
+    if (table == NULL) return CVG_E_KIND;
+    CVGI_ASSERT(table->rows.count == 0 && table->readers == NULL);
+    cvgi_table_free(table, partition);
+    cvgi_release(&partition->memory, table, sizeof *table);
+    partition->tables[kind] = NULL;
+    engine->kind_count--;
+    return CVG_OK;
+}
+
 uint32_t cvg_kind_fixed_bytes(const cvg_engine *engine, uint16_t kind) {
     const cvgi_table *table = table_of(engine, kind);
     return table == NULL ? 0 : table->schema.fixed_bytes;

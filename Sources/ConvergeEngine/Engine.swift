@@ -43,6 +43,12 @@ public struct Engine: ~Copyable {
         try EngineStatus.check(status)
     }
 
+    /// Takes back a kind that nothing has been written to and nobody reads.
+    public mutating func discardKind(_ kind: UInt16) {
+        let status = cvg_kind_discard(core, kind)
+        precondition(status == CVG_OK.rawValue, "kind \(kind) does not exist")
+    }
+
     /// What became of a run of operations.
     public struct Applied {
         /// Operations looked at, from the start of the run.
@@ -64,9 +70,9 @@ public struct Engine: ~Copyable {
 
     /// Applies the operations from `start` on, in order (W1...W6, W9). Call again with the rest while `consumed` is short
     /// of it: the window is full, or the refusals are.
-    public mutating func apply(_ operations: borrowing OperationBuffer, from start: Int) -> Applied {
+    public mutating func apply(_ operations: OperationRun, from start: Int) -> Applied {
         precondition(start >= 0 && start <= operations.count)
-        let first = UnsafeRawPointer(operations.operations + start).assumingMemoryBound(to: cvg_op.self)
+        let first = UnsafeRawPointer(operations.base + start).assumingMemoryBound(to: cvg_op.self)
         var applied = cvg_applied()
         let status = cvg_apply(core, first, operations.count - start, refusals, Engine.refusalsMax, &applied)
         precondition(status == CVG_OK.rawValue || status == CVG_E_PENDING.rawValue)

@@ -70,6 +70,9 @@ public struct OperationBuffer: ~Copyable, OperationSink {
 
     public mutating func removeAll() { held = 0 }
 
+    /// All of them.
+    public var run: OperationRun { OperationRun(base: operations, count: held) }
+
     public subscript(_ index: Int) -> Operation {
         precondition(index >= 0 && index < held)
         return operations[index]

@@ -5,11 +5,24 @@ public struct QueryGroup: ~Copyable {
     /// Queries it takes: as many as the core looks up at a time.
     public static let capacity = 64
 
-    let lookups: UnsafeMutablePointer<cvg_lookup>
+    private let lookups: UnsafeMutablePointer<cvg_lookup>
+    private let sorted: UnsafeMutablePointer<cvg_lookup>
+    /// Of each partition's lookups in `sorted`: where they start while they are put there, and end when they are.
+    private let ends: UnsafeMutablePointer<Int>
+    private var isSorted = false
     public private(set) var count = 0
 
-    public init() { lookups = .allocate(capacity: QueryGroup.capacity) }
-    deinit { lookups.deallocate() }
+    public init() {
+        lookups = .allocate(capacity: QueryGroup.capacity)
+        sorted = .allocate(capacity: QueryGroup.capacity)
+        ends = .allocate(capacity: Router.partitionsMax)
+    }
+
+    deinit {
+        lookups.deallocate()
+        sorted.deallocate()
+        ends.deallocate()
+    }
 
     /// - Parameters:
     ///   - stream: of the answer.
@@ -21,19 +34,56 @@ public struct QueryGroup: ~Copyable {
         count += 1
     }
 
-    public mutating func removeAll() { count = 0 }
+    public mutating func removeAll() {
+        count = 0
+        isSorted = false
+    }
+
+    /// Makes `run(of:)` say which queries each partition answers; nothing to do when there is only one.
+    public mutating func sort(_ router: borrowing Router) {
+        guard router.partitions > 1 else { return }
+        isSorted = true
+        ends.initialize(repeating: 0, count: router.partitions)
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: QueryGroup.capacity) { numbers in
+            for index in 0..<count {
+                numbers[index] = router.partition(of: lookups[index].id)
+                ends[numbers[index]] += 1
+            }
+            var start = 0
+            for partition in 0..<router.partitions {
+                let share = ends[partition]
+                ends[partition] = start
+                start += share
+            }
+            for index in 0..<count {
+                (sorted + ends[numbers[index]]).initialize(to: lookups[index])
+                ends[numbers[index]] += 1
+            }
+        }
+    }
+
+    func run(of partition: Int) -> UnsafeBufferPointer<cvg_lookup> {
+        guard isSorted else { return UnsafeBufferPointer(start: lookups, count: partition == 0 ? count : 0) }
+        let start = partition == 0 ? 0 : ends[partition - 1]
+        return UnsafeBufferPointer(start: sorted + start, count: ends[partition] - start)
+    }
 }
 
 extension Engine {
-    /// Writes the QUERY_RESULT frames of the whole group (R1) from the installed state (F3), in its order. Every kind is there,
-    /// and the buffer as long as the kinds' `queryFrameBytesMax` together.
+    /// Writes the QUERY_RESULT frames of the group's queries for one partition, which is this engine's (R1), from the
+    /// installed state (F3), in the group's order. Every kind is there, and the buffer as long as the kinds'
+    /// `queryFrameBytesMax` together.
     /// - Returns: their bytes.
-    public func encodeQueries(_ group: borrowing QueryGroup, into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    public func encodeQueries(
+        _ group: borrowing QueryGroup, of partition: Int, into buffer: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        let run = group.run(of: partition)
+        guard run.count > 0 else { return 0 }
         var answered = cvg_answered()
         let status = cvg_encode_queries(
-            core, group.lookups, group.count, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count,
+            core, run.baseAddress, run.count, buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), buffer.count,
             &answered)
-        precondition(status == CVG_OK.rawValue && answered.count == group.count)
+        precondition(status == CVG_OK.rawValue && answered.count == run.count)
         return answered.bytes
     }
 }

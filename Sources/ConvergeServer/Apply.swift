@@ -3,29 +3,41 @@ import ConvergeSchema
 import ConvergeWire
 
 extension Server {
-    /// Applies what has been decoded (W1...W6); a window that is full is flushed in between (F1).
+    /// Applies what has been decoded (W1...W6), each partition's part; a window that is full is flushed in between (F1).
     mutating func applyWrites() {
+        guard operations.count > 0 else { return }
+        if partitions.count == 1 {
+            apply(operations.run, to: 0)
+        } else {
+            router.sort(operations.run)
+            for partition in 0..<partitions.count {
+                let run = router.run(of: partition)
+                if run.count > 0 { apply(run, to: partition) }
+            }
+        }
+        operations.removeAll()
+    }
+
+    private mutating func apply(_ run: OperationRun, to partition: Int) {
         var start = 0
-        while start < operations.count {
-            let applied = engine.apply(operations, from: start)
-            for index in 0..<applied.refused { refuse(engine.refusal(index), start: start) }
+        while start < run.count {
+            let applied = partitions[partition].engine.apply(run, from: start)
+            for index in 0..<applied.refused {
+                let refusal = partitions[partition].engine.refusal(index)
+                refuse(run[start + refusal.index], refusal.status, field: refusal.field)
+            }
             start += applied.consumed
             guard applied.windowFull else { continue }
-            if flush() {
+            if flush(partition) {
                 // The next flush may follow in the same turn: what this one queued has its chance to leave before (R5).
                 transport.flush()
             } else {
-                refuse(operations[start], .outOfMemory, field: nil)
+                refuse(run[start], .outOfMemory, field: nil)
                 start += 1
             }
         }
-        guard operations.count > 0 else { return }
-        operations.removeAll()
-        if !window.isOpen, engine.windowOpen { window.open(at: now, turn: turn) }
-    }
-
-    private mutating func refuse(_ refusal: Engine.Refusal, start: Int) {
-        refuse(operations[start + refusal.index], refusal.status, field: refusal.field)
+        guard !partitions[partition].window.isOpen, partitions[partition].engine.windowOpen else { return }
+        partitions[partition].window.open(at: now, turn: turn)
     }
 
     private mutating func refuse(_ operation: Operation, _ status: EngineStatus, field: Int?) {

@@ -38,7 +38,7 @@ extension Server {
 
     /// Until a flush.
     private func waitsForTooMuch(_ slot: Int) -> Bool {
-        waiting.count >= ServerLimits.waitingMaxOfAll || sessions[slot].waiting >= ServerLimits.waitingMax
+        waiting >= ServerLimits.waitingMaxOfAll || sessions[slot].waiting >= ServerLimits.waitingMax
             || sessions[slot].waitingBytes > ServerLimits.repliesMax
     }
 

@@ -2,19 +2,18 @@ import ConvergeEngine
 import ConvergeTransport
 import ConvergeWire
 
-/// A subscriber that is behind: what it has still to be sent is a set of rows in the engine (R3).
+/// A subscriber that is behind in one partition: what it has still to be sent is a set of rows in its engine (R3).
 struct CatchUpReader {
     let connection: Connection
-    let kind: UInt16
-    let `class`: Int
+    let group: ReaderGroup
     let notifications: Int
     let catchUp: CatchUp
     /// What it may take to remember what it has still to be sent, as large as its kind was when it began.
     let bytes: Int
-    /// BOOTSTRAP_BEGIN has been sent, BOOTSTRAP_END has not.
+    /// The partition's part of the bootstrap is not through.
     var isBootstrapping: Bool
 
-    fileprivate var key: SubscriptionKey { SubscriptionKey(connection, kind) }
+    fileprivate var key: SubscriptionKey { SubscriptionKey(connection, group.kind, partition: group.partition) }
 }
 
 /// The subscribers in catch-up, served in turn as their sockets drain.
@@ -35,12 +34,22 @@ struct CatchUpPump {
     var isTight: Bool { lookAgainAt > 0 && !readers.isEmpty }
     /// Sum of `readers`.
     private(set) var bytes = 0
+    /// In how many partitions each subscription is behind that is in any.
+    private var parts: [SubscriptionKey: Int] = [:]
+    /// Subscriptions that are behind.
+    var subscriptions: Int { parts.count }
 
-    func index(_ connection: Connection, kind: UInt16) -> Int? { places[SubscriptionKey(connection, kind)] }
+    func index(_ connection: Connection, kind: UInt16, partition: Int) -> Int? {
+        places[SubscriptionKey(connection, kind, partition: partition)]
+    }
+
+    /// Whether the subscription is behind in any partition.
+    func isBehind(_ connection: Connection, kind: UInt16) -> Bool { parts[SubscriptionKey(connection, kind)] != nil }
 
     mutating func append(_ reader: CatchUpReader) {
         lookedInVain = 0
         places[reader.key] = readers.count
+        parts[SubscriptionKey(reader.connection, reader.group.kind), default: 0] += 1
         readers.append(reader)
         bytes += reader.bytes
     }
@@ -53,6 +62,8 @@ struct CatchUpPump {
         bytes -= reader.bytes
         if index + 1 == next { next = index }
         places[reader.key] = nil
+        let subscription = SubscriptionKey(reader.connection, reader.group.kind)
+        parts[subscription] = parts[subscription].flatMap { $0 > 1 ? $0 - 1 : nil }
         if index < readers.count {
             readers[index] = last
             places[last.key] = index
@@ -60,7 +71,6 @@ struct CatchUpPump {
         return reader
     }
 
-    /// BOOTSTRAP_END has been sent.
     mutating func endBootstrap(at index: Int) { readers[index].isBootstrapping = false }
 }
 
@@ -119,7 +129,9 @@ extension Server {
         let reader = catchUps.readers[index]
         let slices: Slices
         let progress: CatchUpProgress
-        do { (slices, progress) = try engine.step(reader.catchUp, bytes: stepBytes) } catch {
+        do {
+            (slices, progress) = try partitions[reader.group.partition].engine.step(reader.catchUp, bytes: stepBytes)
+        } catch {
             counters.catchUpsPostponed += 1
             return 0
         }
@@ -130,73 +142,102 @@ extension Server {
             let queued = transport.send(
                 reader.connection, segment: slice.segment, offset: slice.offset, bytes: slice.bytes, weight: 0)
             if !queued {
-                slowReaders.append(
-                    (reader.connection, "the server has no memory to queue its catch-up: subscribe again"))
+                dismissSoon(reader.connection, "the server has no memory to queue its catch-up: subscribe again")
             }
             bytes += slice.bytes
             counters.caughtUp += UInt64(slice.frames)
         }
         if reader.isBootstrapping, progress.rounds > 0 {
             catchUps.endBootstrap(at: index)
-            reply(
-                reader.connection.slot, stream: 0,
-                BootstrapEnd(
-                    kind: reader.kind, klass: UInt16(reader.class), count: progress.rows,
-                    token: token(sequence: progress.sequence)))
+            endBootstrap(reader, progress)
         }
         if progress.live { goLive(index) }
         return bytes
     }
 
+    /// The partition's part is through. BOOTSTRAP_END comes when every partition's is (R3).
+    private mutating func endBootstrap(_ reader: CatchUpReader, _ progress: CatchUpProgress) {
+        let slot = reader.connection.slot
+        let kind = reader.group.kind
+        guard var bootstrap = sessions[slot].subscriptions[kind]?.bootstrap else { return }
+        bootstrap.partitionsLeft -= 1
+        bootstrap.rows += progress.rows
+        bootstrap.sequences[reader.group.partition] = progress.sequence
+        sessions[slot].subscriptions[kind]?.bootstrap = bootstrap.partitionsLeft > 0 ? bootstrap : nil
+        guard bootstrap.partitionsLeft == 0 else { return }
+        reply(
+            slot, stream: 0,
+            BootstrapEnd(
+                kind: kind, klass: UInt16(reader.group.class), count: bootstrap.rows, token: token(bootstrap.sequences))
+        )
+    }
+
     private mutating func goLive(_ index: Int) {
         let reader = endCatchUp(at: index)
-        readers.add(
-            LiveReader(connection: reader.connection, notifications: reader.notifications), kind: reader.kind,
-            class: reader.class)
+        feed(LiveReader(connection: reader.connection, notifications: reader.notifications), reader.group)
+    }
+
+    /// From here on the reader gets what the partition's flushes change.
+    mutating func feed(_ reader: LiveReader, _ group: ReaderGroup) {
+        partitions[group.partition].readers.add(reader, kind: group.kind, class: group.class)
+    }
+
+    mutating func stopFeeding(_ connection: Connection, _ group: ReaderGroup) {
+        partitions[group.partition].readers.remove(connection, kind: group.kind, class: group.class)
     }
 
     @discardableResult
     mutating func endCatchUp(at index: Int) -> CatchUpReader {
         let reader = catchUps.remove(at: index)
-        engine.end(reader.catchUp)
+        partitions[reader.group.partition].engine.end(reader.catchUp)
         return reader
     }
 
     /// What one more catch-up of the kind may take: two bits for each row that there is now.
     func catchUpBytes(_ kind: UInt16) -> Int {
-        ServerLimits.catchUpBytesLeast + Int(clamping: engine.entities(kind: kind)) / 4
+        (0..<partitions.count).reduce(0) { $0 + catchUpBytes(kind, in: $1) }
     }
 
-    /// Whether there is memory for one more catch-up of the kind.
-    func admitsCatchUp(_ kind: UInt16) -> Bool {
-        catchUps.bytes + catchUpBytes(kind) <= configuration.catchUpBytesMax
+    /// Its part in one partition.
+    private func catchUpBytes(_ kind: UInt16, in partition: Int) -> Int {
+        ServerLimits.catchUpBytesLeast / partitions.count
+            + Int(clamping: partitions[partition].engine.entities(kind: kind)) / 4
     }
+
+    /// Whether there is memory for so many bytes more of catch-ups.
+    func admitsCatchUp(bytes: Int) -> Bool { catchUps.bytes + bytes <= configuration.catchUpBytesMax }
 
     /// Between seal and install: the reader has everything before this flush, and gets the flush as rows that changed (R5).
-    mutating func moveToCatchUp(_ reader: LiveReader, kind: UInt16, class: Int) {
-        readers.remove(reader.connection, kind: kind, class: `class`)
-        guard admitsCatchUp(kind) else {
-            counters.catchUpsRefused += 1
-            slowReaders.append((reader.connection, Server.catchUpsAreFull))
+    mutating func moveToCatchUp(_ reader: LiveReader, _ group: ReaderGroup) {
+        stopFeeding(reader.connection, group)
+        guard admitsCatchUp(bytes: catchUpBytes(group.kind, in: group.partition)) else {
+            if dismissSoon(reader.connection, Server.catchUpsAreFull) { counters.catchUpsRefused += 1 }
             return
         }
         do {
-            let catchUp = try engine.beginEmptyCatchUp(kind: kind, LiveReaders.classes[`class`])
+            let catchUp = try partitions[group.partition].engine.beginEmptyCatchUp(
+                kind: group.kind, LiveReaders.classes[group.class])
             counters.movedToCatchUp += 1
-            catchUps.append(
-                CatchUpReader(
-                    connection: reader.connection, kind: kind, class: `class`, notifications: reader.notifications,
-                    catchUp: catchUp, bytes: catchUpBytes(kind), isBootstrapping: false))
-            peaks.catchUpBytes = max(peaks.catchUpBytes, catchUps.bytes)
+            startCatchUp(reader, group, catchUp, isBootstrapping: false)
         } catch {
-            slowReaders.append((reader.connection, "the server has no memory for its catch-up: subscribe again later"))
+            dismissSoon(reader.connection, "the server has no memory for its catch-up: subscribe again later")
         }
+    }
+
+    mutating func startCatchUp(
+        _ reader: LiveReader, _ group: ReaderGroup, _ catchUp: CatchUp, isBootstrapping: Bool
+    ) {
+        catchUps.append(
+            CatchUpReader(
+                connection: reader.connection, group: group, notifications: reader.notifications, catchUp: catchUp,
+                bytes: catchUpBytes(group.kind, in: group.partition), isBootstrapping: isBootstrapping))
+        peaks.catchUpBytes = max(peaks.catchUpBytes, catchUps.bytes)
     }
 
     static var catchUpsAreFull: String {
         "catch-ups take as much memory as they may (--catch-up-max-mb): subscribe again when others have theirs behind them"
     }
 
-    /// The point in the history of flushes that everything up to `sequence` makes (R4).
-    func token(sequence: UInt64) -> [UInt8] { Token(lineage: lineage, sequences: [sequence]).bytes }
+    /// The point in the history that everything up to these flushes makes, one sequence a partition (R4).
+    func token(_ sequences: [UInt64]) -> [UInt8] { Token(lineage: lineage, sequences: sequences).bytes }
 }

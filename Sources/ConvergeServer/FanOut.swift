@@ -3,20 +3,24 @@ import ConvergeTransport
 import ConvergeWire
 
 /// R5. A live reader's buffer counts what is unsent from earlier flushes when the next is queued. Over it: disconnected. A
-/// flush that is larger than the buffer by itself is delivered by catch-up.
+/// flush that is larger than the buffer by itself is delivered by catch-up. The buffer does not apply during catch-up: a
+/// subscription that is behind in another partition gets what is too much for it by catch-up in this one, too.
 extension Server {
     /// Before install: takes out of the kind's live readers those that are too slow, and those the flush is too large for.
-    mutating func setAside(kind: UInt16, class: Int, frames: Int, bytes: Int) {
-        var index = readers[kind, `class`].count
+    mutating func setAside(_ group: ReaderGroup, frames: Int, bytes: Int) {
+        var index = partitions[group.partition].readers[group.kind, group.class].count
         while index > 0 {
             index -= 1
-            let reader = readers[kind, `class`][index]
-            let slot = reader.connection.slot
-            if let excess = excess(slot) {
-                slowReaders.append((reader.connection, excess))
-                readers.remove(reader.connection, kind: kind, class: `class`)
+            let reader = partitions[group.partition].readers[group.kind, group.class][index]
+            if let excess = excess(reader.connection.slot) {
+                if catchUps.isBehind(reader.connection, kind: group.kind) {
+                    moveToCatchUp(reader, group)
+                } else {
+                    stopFeeding(reader.connection, group)
+                    dismissSoon(reader.connection, excess)
+                }
             } else if frames > reader.notifications || bytes > configuration.subscriberBytes {
-                moveToCatchUp(reader, kind: kind, class: `class`)
+                moveToCatchUp(reader, group)
             }
         }
     }
@@ -26,10 +30,11 @@ extension Server {
         dismissSlowReaders()
         for index in notifications.runs.indices {
             let run = notifications.runs[index]
-            for reader in readers[run.kind, run.class] {
+            let readers = partitions[run.group.partition].readers[run.group.kind, run.group.class]
+            for reader in readers {
                 for slice in run.slices { send(notifications.slices[slice], to: reader.connection) }
             }
-            counters.delivered += UInt64(run.frames * readers[run.kind, run.class].count)
+            counters.delivered += UInt64(run.frames * readers.count)
         }
         notifications.removeAll()
         dismissSlowReaders()
@@ -40,7 +45,7 @@ extension Server {
             connection, segment: slice.segment, offset: slice.offset, bytes: slice.bytes, weight: slice.frames)
         // Sending the rest would leave a gap.
         if !queued {
-            slowReaders.append((connection, "the server has no memory to queue its notifications: subscribe again"))
+            dismissSoon(connection, "the server has no memory to queue its notifications: subscribe again")
         }
     }
 
@@ -53,6 +58,16 @@ extension Server {
             "\(unsent.weight) notifications (\(unsent.bytes) bytes) of earlier flushes are still unsent; this connection's "
             + "subscriptions buffer \(notificationsMax) notifications and \(configuration.subscriberBytes) bytes: "
             + "read faster, or subscribe with a larger buffer"
+    }
+
+    /// Remembers a reader that is to be sent away before anything else is queued to it.
+    /// - Returns: false if it is to go already.
+    @discardableResult
+    mutating func dismissSoon(_ connection: Connection, _ sentence: String) -> Bool {
+        guard !sessions[connection.slot].isTooSlow else { return false }
+        sessions[connection.slot].isTooSlow = true
+        slowReaders.append((connection, sentence))
+        return true
     }
 
     /// Sends them away with the reason as their last message.

@@ -1,11 +1,10 @@
 import ConvergeEngine
 import ConvergeWire
 
-/// The encoded notifications of one flush, from encode to fan-out: what each kind and class is to be sent.
+/// The encoded notifications of the flushes of a turn, from encode to fan-out: what each group of readers is to be sent.
 struct FlushedNotifications: ~Copyable {
     struct Run {
-        let kind: UInt16
-        let `class`: Int
+        let group: ReaderGroup
         let slices: Range<Int>
         let frames: Int
         let bytes: Int
@@ -14,7 +13,7 @@ struct FlushedNotifications: ~Copyable {
     var runs: [Run] = []
     var slices = RetainedSlices()
 
-    mutating func append(kind: UInt16, class: Int, _ encoded: Slices) -> Run {
+    mutating func append(_ group: ReaderGroup, _ encoded: Slices) -> Run {
         var frames = 0
         var bytes = 0
         for index in 0..<encoded.count {
@@ -23,7 +22,7 @@ struct FlushedNotifications: ~Copyable {
         }
         let first = slices.count
         slices.append(encoded)
-        let run = Run(kind: kind, class: `class`, slices: first..<slices.count, frames: frames, bytes: bytes)
+        let run = Run(group: group, slices: first..<slices.count, frames: frames, bytes: bytes)
         runs.append(run)
         return run
     }
@@ -35,42 +34,74 @@ struct FlushedNotifications: ~Copyable {
 }
 
 extension Server {
-    /// Closes the open window: seal, encode once a class, install, fan-out; then answers who waited for it (F1, F2, W4).
+    /// Closes the windows that are due, those of a turn together: what one partition's flush queues does not count as unsent
+    /// when the next one's is queued (R5), and leaves in the same send.
+    mutating func flushDueWindows() {
+        for partition in 0..<partitions.count where partitions[partition].window.isDue(at: now) { seal(partition) }
+        installSealed()
+    }
+
+    /// Closes all of them.
+    mutating func flushOpenWindows() {
+        for partition in 0..<partitions.count where partitions[partition].window.isOpen { seal(partition) }
+        installSealed()
+    }
+
+    /// Closes one partition's open window (F1).
     /// - Returns: false when memory is short: the window stays open and is tried again.
     @discardableResult
-    mutating func flush() -> Bool {
+    mutating func flush(_ partition: Int) -> Bool {
+        guard seal(partition) else { return false }
+        installSealed()
+        return true
+    }
+
+    /// Seals the open window and encodes it once a class.
+    /// - Returns: as `flush`.
+    @discardableResult
+    private mutating func seal(_ partition: Int) -> Bool {
         let batch: Batch
-        do { batch = try engine.seal() } catch {
+        do { batch = try partitions[partition].engine.seal() } catch {
             guard error == .outOfMemory else {
                 preconditionFailure("a window that is open could not be sealed: \(error)")
             }
             counters.flushesPostponed += 1
-            window.postpone(from: now)
+            partitions[partition].window.postpone(from: now)
             return false
         }
         counters.flush += 1
-        counters.sequence = batch.sequence
-        encode(batch)
-        engine.install(batch)
-        fanOut()
-        window.close()
-        answerWaiting()
-        relieve(.segments)
+        encode(batch, of: partition)
+        partitions[partition].sealed = consume batch
         return true
     }
 
+    /// What has been sealed becomes the state that queries see, and goes out to the readers; then who waited for it is
+    /// answered (F2, W4).
+    private mutating func installSealed() {
+        var installed = 0
+        for partition in 0..<partitions.count where partitions[partition].installSealed() { installed += 1 }
+        guard installed > 0 else { return }
+        fanOut()
+        for partition in 0..<partitions.count where partitions[partition].closeInstalled() {
+            answerWaiting(for: partition)
+        }
+        relieve(.segments)
+    }
+
     /// Encodes what changed for each class that is read, and sets aside readers that cannot be sent it from here (R5).
-    private mutating func encode(_ batch: borrowing Batch) {
-        for kind in readers.kindsRead where batch.changes(of: kind) > 0 {
-            for `class` in LiveReaders.classes.indices where !readers[kind, `class`].isEmpty {
+    private mutating func encode(_ batch: borrowing Batch, of partition: Int) {
+        for kind in partitions[partition].readers.kindsRead where batch.changes(of: kind) > 0 {
+            for `class` in LiveReaders.classes.indices where !partitions[partition].readers[kind, `class`].isEmpty {
+                let group = ReaderGroup(partition: partition, kind: kind, class: `class`)
                 do {
-                    let encoded = try engine.encode(batch, kind: kind, LiveReaders.classes[`class`])
+                    let encoded = try partitions[partition].engine.encode(
+                        batch, kind: kind, LiveReaders.classes[`class`])
                     guard encoded.count > 0 else { continue }
-                    let run = notifications.append(kind: kind, class: `class`, encoded)
-                    setAside(kind: kind, class: `class`, frames: run.frames, bytes: run.bytes)
+                    let run = notifications.append(group, encoded)
+                    setAside(group, frames: run.frames, bytes: run.bytes)
                 } catch {
                     // Not encoded for lack of memory: everyone gets it by catch-up.
-                    setAside(kind: kind, class: `class`, frames: .max, bytes: .max)
+                    setAside(group, frames: .max, bytes: .max)
                 }
             }
         }

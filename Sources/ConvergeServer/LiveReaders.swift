@@ -1,11 +1,20 @@
 import ConvergeEngine
 import ConvergeTransport
 
-/// Names a subscription for as long as it is there.
+/// Names a subscription's part in one partition for as long as it is there.
 struct SubscriptionKey: Hashable {
     private let value: UInt64
 
-    init(_ connection: Connection, _ kind: UInt16) { value = UInt64(connection.slot) << 16 | UInt64(kind) }
+    init(_ connection: Connection, _ kind: UInt16, partition: Int = 0) {
+        value = UInt64(connection.slot) << 32 | UInt64(partition) << 16 | UInt64(kind)
+    }
+}
+
+/// Who is sent the same bytes by one partition.
+struct ReaderGroup {
+    let partition: Int
+    let kind: UInt16
+    let `class`: Int
 }
 
 /// A subscriber that is fed from flushes.
@@ -15,7 +24,7 @@ struct LiveReader {
     let notifications: Int
 }
 
-/// The subscribers that are fed from flushes, by kind and class.
+/// The subscribers that are fed from the flushes of one partition, by kind and class.
 struct LiveReaders {
     /// All classes there are: the index is the class number.
     static let classes = [

@@ -45,7 +45,7 @@ extension Server {
     func bytesUsed(_ pool: Pool) -> Int {
         switch pool {
         case .replies: transport.queueMemory + promisedBytes
-        case .segments: engine.segmentBytes
+        case .segments: partitions.segmentBytes
         case .held: held.bytes
         }
     }

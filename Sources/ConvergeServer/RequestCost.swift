@@ -66,7 +66,7 @@ extension Server {
             let kind = UInt16(littleEndian: payload.unsafeLoadUnaligned(as: UInt16.self))
             return request
                 + (header.opcode == .query
-                    ? RequestCost.ofAnswer(bytes: engine.queryFrameBytesMax(kind: kind)) : costOfCatchUp(kind))
+                    ? RequestCost.ofAnswer(bytes: partitions.queryFrameBytesMax(kind: kind)) : costOfCatchUp(kind))
         default: return request
         }
     }

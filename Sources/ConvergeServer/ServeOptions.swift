@@ -1,3 +1,4 @@
+import ConvergeEngine
 import ConvergeSchema
 import ConvergeTransport
 import ConvergeWire
@@ -58,6 +59,16 @@ public struct ServeOptions: Sendable {
                 return "takes milliseconds, 0 to 60,000"
             }
             options.configuration.windowMilliseconds = milliseconds
+            return nil
+        },
+        Option(
+            name: "--partitions", value: "N",
+            help: "slices of all entities, each with its own windows, 1 to \(Router.partitionsMax) (1)"
+        ) { options, text in
+            guard let partitions = decimal(text), (1...Router.partitionsMax).contains(partitions) else {
+                return "takes 1 to \(Router.partitionsMax)"
+            }
+            options.configuration.partitions = partitions
             return nil
         },
         Option(

@@ -3,7 +3,7 @@ import ConvergeSchema
 import ConvergeTransport
 import ConvergeWire
 
-/// A ConvergeDB server in memory: one thread, one partition. `run` is the whole of it, in the order a byte travels.
+/// A ConvergeDB server in memory: one thread over its partitions. `run` is the whole of it, in the order a byte travels.
 ///
 ///     poll -> decode -> apply -> window due: seal -> encode -> install -> fan-out -> catch-up -> replies
 ///
@@ -11,17 +11,17 @@ import ConvergeWire
 public struct Server: ~Copyable {
     let configuration: ServerConfiguration
     var transport: Transport
-    var engine: Engine
+    var partitions: Partitions
     var registry = KindRegistry()
     var operations: OperationBuffer
+    var router: Router
     var queries = QueryGroup()
     var sessions = SessionTable()
     var sources = SourceTable()
     var greetings = GreetingQueue()
-    var readers = LiveReaders()
     var catchUps = CatchUpPump()
-    var window: Window
-    var waiting: [WaitingRequest] = []
+    /// Requests that wait for a flush, in whatever partition.
+    var waiting = 0
     var notifications = FlushedNotifications()
     var slowReaders: [(Connection, String)] = []
     var reports = ReportTimer()
@@ -49,20 +49,23 @@ public struct Server: ~Copyable {
     /// - Throws: `ServerError`, a sentence: the address is not to be had, or memory is not.
     public init(_ configuration: ServerConfiguration) throws(ServerError) {
         var transport = try Server.makeTransport(configuration)
-        let engine = try Server.makeEngine(configuration)
+        let partitions = try Server.makePartitions(configuration)
         let port = try Server.listen(&transport, configuration)
-        self.init(configuration, transport, engine, port: port)
+        self.init(configuration, transport, partitions, port: port)
     }
 
     private init(
-        _ configuration: ServerConfiguration, _ transport: consuming Transport, _ engine: consuming Engine, port: UInt16
+        _ configuration: ServerConfiguration, _ transport: consuming Transport, _ partitions: consuming Partitions,
+        port: UInt16
     ) {
         self.transport = transport
-        self.engine = engine
+        self.partitions = partitions
         self.port = port
         self.configuration = configuration
         operations = OperationBuffer(capacity: 2 * ServerLimits.operationsPerApply)
-        window = Window(milliseconds: configuration.windowMilliseconds)
+        router = Router(
+            partitions: configuration.partitions, seed: .random(in: 0...UInt64.max),
+            capacity: 2 * ServerLimits.operationsPerApply)
         lineage = .random(in: 1...UInt64.max)
         now = Transport.now()
         counters.startedAt = now
@@ -76,11 +79,8 @@ public struct Server: ~Copyable {
         do { return try Transport(options) } catch { throw ServerError(error.description) }
     }
 
-    private static func makeEngine(_ configuration: ServerConfiguration) throws(ServerError) -> Engine {
-        let seed = UInt64.random(in: 0...UInt64.max)
-        do { return try Engine(hashSeed: seed, pendingBytesMax: UInt64(configuration.pendingBytesMax)) } catch {
-            throw ServerError("the engine could not start: \(error)")
-        }
+    private static func makePartitions(_ configuration: ServerConfiguration) throws(ServerError) -> Partitions {
+        do { return try Partitions(configuration) } catch { throw ServerError("the engine could not start: \(error)") }
     }
 
     private static func listen(
@@ -105,7 +105,7 @@ public struct Server: ~Copyable {
             for index in 0..<events { handle(index) }
             resumeHeld()
             applyWrites()
-            if window.isDue(at: now) { flush() }
+            flushDueWindows()
             pumpCatchUps()
             sendHeldReports()
             expireGreetings()
@@ -134,7 +134,7 @@ public struct Server: ~Copyable {
         var next = Int64.max
         // What falls below a share that is smaller than `queueLow` is told by nobody.
         if catchUps.isTight || !held.watched.isEmpty { next = now + ServerLimits.tightMicroseconds }
-        if let deadline = window.deadline { next = min(next, deadline) }
+        if let deadline = partitions.deadline { next = min(next, deadline) }
         if let deadline = greetings.nextDeadline { next = min(next, deadline) }
         if let deadline = reports.deadline { next = min(next, deadline) }
         return next == .max ? -1 : max(0, next - Transport.now())

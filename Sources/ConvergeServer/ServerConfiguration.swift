@@ -7,9 +7,11 @@ public struct ServerConfiguration: Sendable {
     public var host = "127.0.0.1"
     /// 0 picks a free one: `Server.port` says which.
     public var port = WireLimits.defaultPort
+    /// Into how many slices entities are divided by a hash of their id, each with its own windows: 1...64.
+    public var partitions = 1
     /// The coalescing window (F1), 0...60,000; 0 closes it at the end of each turn.
     public var windowMilliseconds = 20
-    /// Bound of the open window's rows in bytes (F1). A flush may encode three times as much, and has a quarter of
+    /// Bound of the open windows' rows in bytes, divided among the partitions (F1). A flush may encode three times as much, and has a quarter of
     /// `segmentBytesMax` for it.
     public var pendingBytesMax = 64 << 20
     /// Notifications that may be unsent from earlier flushes when a subscription asks for no buffer of its own (R5).

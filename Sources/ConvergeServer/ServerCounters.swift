@@ -2,8 +2,6 @@
 struct ServerCounters {
     /// Monotonic microseconds.
     var startedAt: Int64 = 0
-    /// Of the last installed flush.
-    var sequence: UInt64 = 0
     /// Windows closed, those in which nothing changed included.
     var flush: UInt64 = 0
     /// Flushes put off for lack of memory.

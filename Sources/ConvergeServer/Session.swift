@@ -50,6 +50,8 @@ struct Session {
     var hasEnded = false
     /// Shutting down: the kernel has taken all that was queued.
     var hasEverything = false
+    /// It stands among `slowReaders`.
+    var isTooSlow = false
     /// Of its requests in this turn.
     var cost = RequestCost()
 
@@ -72,4 +74,19 @@ struct Subscription {
     let notifications: Int
     /// Index into `LiveReaders.classes`.
     let `class`: Int
+    /// Until BOOTSTRAP_END.
+    var bootstrap: Bootstrap?
+}
+
+/// How far a bootstrap has come over the partitions.
+struct Bootstrap {
+    var partitionsLeft: Int
+    var rows: UInt64 = 0
+    /// Everything up to these flushes has been sent; of partitions that are not through: 0.
+    var sequences: [UInt64]
+
+    init(partitions: Int) {
+        partitionsLeft = partitions
+        sequences = Array(repeating: 0, count: partitions)
+    }
 }

@@ -9,7 +9,7 @@ extension Server {
     /// last words.
     mutating func shutDown() throws(ServerError) {
         transport.stopListening()
-        if window.isOpen { flush() }
+        flushOpenWindows()
         let deadline = Transport.now() + ServerLimits.shutdownMicroseconds
         for slot in sessions.slots where sessions[slot].isAlive {
             reply(

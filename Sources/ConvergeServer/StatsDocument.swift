@@ -6,17 +6,18 @@ import ConvergeTransport
 extension Server {
     /// The answer to ADMIN stats. Names end in their unit; counts are since the start, `now` says otherwise.
     func statsDocument() -> [UInt8] {
-        let engine = engine.statistics
+        let engine = partitions.statistics
         var json = JSONWriter(reserving: 4_096)
         json.beginObject()
         json.member("version", Server.version)
         json.member("uptime_us", now - counters.startedAt)
         json.member("window_ms", configuration.windowMilliseconds)
-        json.member("sequence", counters.sequence)
+        json.member("sequence", engine.sequence)
         writes(engine, into: &json)
         requests(into: &json)
         flushes(engine, into: &json)
         rows(engine, into: &json)
+        partitions(into: &json)
         kinds(into: &json)
         subscribers(engine, into: &json)
         memory(engine, into: &json)
@@ -38,7 +39,7 @@ extension Server {
             json.member("handled", counters.requests)
             json.member("refused", counters.requestsRefused)
             json.member("turn_cost_peak", peaks.turnCost)
-            json.bound("waiting", now: waiting.count, peak: peaks.waiting, max: ServerLimits.waitingMaxOfAll)
+            json.bound("waiting", now: waiting, peak: peaks.waiting, max: ServerLimits.waitingMaxOfAll)
             json.member("connections_held_now", held.count)
             json.bound("held_bytes", now: held.bytes, peak: held.bytesPeak, max: configuration.heldBytesMax)
             json.member("held_disconnected", counters.heldTooMuch + pools[.held].relieved)
@@ -78,6 +79,23 @@ extension Server {
         }
     }
 
+    private func partitions(into json: inout JSONWriter) {
+        json.key("partitions")
+        json.beginArray()
+        for partition in 0..<partitions.count {
+            let engine = partitions[partition].engine.statistics
+            json.beginObject()
+            json.member("partition", partition)
+            json.member("applied", engine.applied)
+            json.member("flushes", engine.flushes)
+            json.member("sequence", engine.sequence)
+            json.member("entities_now", engine.entities)
+            json.member("pending_bytes_peak", engine.pendingBytesPeak)
+            json.endObject()
+        }
+        json.endArray()
+    }
+
     private func kinds(into json: inout JSONWriter) {
         json.bound("kinds", now: registry.count, peak: registry.count, max: SchemaLimits.kinds)
         json.bound(
@@ -89,7 +107,7 @@ extension Server {
             json.beginObject()
             json.member("kind", entry.kind)
             json.member("name", entry.definition.name)
-            json.member("entities_now", engine.entities(kind: entry.kind))
+            json.member("entities_now", partitions.entities(kind: entry.kind))
             json.endObject()
         }
         json.endArray()
@@ -101,8 +119,8 @@ extension Server {
             json.member("peak", peaks.subscriptions)
             json.member("max", ServerLimits.subscriptionsMax)
             json.member("refused", counters.subscriptionsRefused)
-            json.member("live_now", readers.count)
-            json.member("catch_ups_now", engine.catchUps)
+            json.member("live_now", counters.subscriptions - catchUps.subscriptions)
+            json.member("catch_ups_now", catchUps.subscriptions)
             json.bound(
                 "catch_up_bytes", now: catchUps.bytes, peak: peaks.catchUpBytes, max: configuration.catchUpBytesMax)
             json.member("catch_ups_refused", counters.catchUpsRefused)

@@ -21,32 +21,30 @@ extension Server {
     private mutating func endReading(_ slot: Int, _ subscription: Subscription) {
         let connection = sessions[slot].connection
         counters.subscriptions -= 1
-        readers.remove(connection, kind: subscription.kind, class: subscription.class)
-        if let index = catchUps.index(connection, kind: subscription.kind) {
-            endCatchUp(at: index)
+        for partition in 0..<partitions.count {
+            stopFeeding(
+                connection, ReaderGroup(partition: partition, kind: subscription.kind, class: subscription.class))
+            if let index = catchUps.index(connection, kind: subscription.kind, partition: partition) {
+                endCatchUp(at: index)
+            }
         }
     }
 
-    /// Starts a subscription: live from the next flush on, or by a bootstrap first.
-    mutating func startSubscription(
-        _ slot: Int, _ subscription: Subscription, catchUp: CatchUp?
-    ) {
-        let connection = sessions[slot].connection
+    /// Starts a subscription: live from the next flushes on, or by a bootstrap first, one catch-up a partition.
+    mutating func startSubscription(_ slot: Int, _ subscription: Subscription, catchUps: [CatchUp]) {
         sessions[slot].subscriptions[subscription.kind] = subscription
         sessions[slot].notificationsMax += subscription.notifications
         counters.subscriptions += 1
         peaks.subscriptions = max(peaks.subscriptions, counters.subscriptions)
-        if let catchUp {
-            catchUps.append(
-                CatchUpReader(
-                    connection: connection, kind: subscription.kind, class: subscription.class,
-                    notifications: subscription.notifications, catchUp: catchUp,
-                    bytes: catchUpBytes(subscription.kind), isBootstrapping: true))
-            peaks.catchUpBytes = max(peaks.catchUpBytes, catchUps.bytes)
-        } else {
-            readers.add(
-                LiveReader(connection: connection, notifications: subscription.notifications),
-                kind: subscription.kind, class: subscription.class)
+        let reader = LiveReader(
+            connection: sessions[slot].connection, notifications: subscription.notifications)
+        for partition in 0..<partitions.count {
+            let group = ReaderGroup(partition: partition, kind: subscription.kind, class: subscription.class)
+            if catchUps.isEmpty {
+                feed(reader, group)
+            } else {
+                startCatchUp(reader, group, catchUps[partition], isBootstrapping: true)
+            }
         }
     }
 }

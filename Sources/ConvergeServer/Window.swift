@@ -12,6 +12,9 @@ struct Window {
 
     func isDue(at now: Int64) -> Bool { deadline.map { $0 <= now } ?? false }
 
+    /// Whether writes of this turn, or of earlier ones, may be in it.
+    func mayHold(_ turn: UInt64) -> Bool { isOpen && openedTurn <= turn }
+
     mutating func open(at now: Int64, turn: UInt64) {
         deadline = now + microseconds
         openedTurn = turn

@@ -227,8 +227,7 @@ static crowd a_crowd(size_t count, uint32_t data_bytes, uint64_t seed) {
     for (size_t i = 0; i < 2 * count; i++) {
         c.images[i] = malloc(CVGI_ROW_DATA_AT + data_bytes);
         hand_row_set(c.images[i], i / 2, 1 + i % 2, seed + i, CVGI_ROW_LIVE);
-        for (uint32_t at = 0; at < data_bytes; at++)
-            c.images[i][CVGI_ROW_DATA_AT + at] = (uint8_t)test_random(&seed);
+        for (uint32_t at = 0; at < data_bytes; at++) c.images[i][CVGI_ROW_DATA_AT + at] = (uint8_t)test_random(&seed);
     }
     for (size_t i = 0; i < count; i++)
         c.changes[i] =

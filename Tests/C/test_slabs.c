@@ -1,4 +1,4 @@
-/* What kinds ask the allocator for: huge pages are for those that fill them. */
+/* What kinds ask the allocator for, and give back: huge pages are for those that fill them. */
 #include "read_support.h"
 
 #include <stdlib.h>
@@ -52,9 +52,43 @@ static void a_kind_with_few_rows_asks_for_no_huge_page(void **state) {
     cvg_engine_destroy(engine);
 }
 
+/* A kind that could not be created in every partition is taken back in those where it was. */
+static void a_discarded_kind_leaves_nothing(void **state) {
+    (void)state;
+    test_allocator allocator = {0};
+    cvg_options options = {.allocator = {&allocator, test_allocate, test_release}};
+    cvg_engine *engine;
+    assert_int_equal(cvg_engine_create(&options, &engine), CVG_OK);
+    assert_int_equal(cvg_kind_discard(engine, 1), CVG_E_KIND);
+    const cvg_member members[] = {{.type = CVG_STRING, .max = 4}};
+    const cvg_field before[] = {{.type = CVG_STRUCT, .members = members, .member_count = 1}},
+                    after[] = {{.type = CVG_U64}};
+    const cvg_definition first = {.fields = before, .field_count = 1, .schema = 1};
+    const cvg_definition second = {.fields = after, .field_count = 1, .schema = 1};
+    assert_int_equal(cvg_kind_create(engine, 2, &second), CVG_OK);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(cvg_kind_create(engine, 1, &first), CVG_OK);
+        assert_int_equal(cvg_kind_fixed_bytes(engine, 1), 6);
+        assert_int_equal(cvg_kind_discard(engine, 1), CVG_OK);
+        assert_int_equal(cvg_kind_fixed_bytes(engine, 1), 0);
+        assert_int_equal(cvg_kind_discard(engine, 1), CVG_E_KIND);
+    }
+    assert_int_equal(cvg_kind_create(engine, 1, &second), CVG_OK);
+    assert_entity(engine, 1, 7);
+    assert_entity(engine, 2, 7);
+    const cvg_batch *batch;
+    assert_int_equal(cvg_seal(engine, &batch), CVG_OK);
+    assert_int_equal(cvg_batch_changes(batch, 1), 1);
+    assert_int_equal(cvg_batch_changes(batch, 2), 1);
+    cvg_install(engine, batch);
+    cvg_engine_destroy(engine);
+    assert_int_equal(allocator.blocks, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_kind_with_few_rows_asks_for_no_huge_page),
+        cmocka_unit_test(a_discarded_kind_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

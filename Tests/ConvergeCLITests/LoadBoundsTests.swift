@@ -72,14 +72,16 @@ private final class BoundedServer {
     private let process: Process
 
     init() throws {
-        let net = getenv("CONVERGEDB_NET").map { ["CONVERGEDB_NET=\(String(cString: $0))"] } ?? []
+        let given = ["CONVERGEDB_NET", "CONVERGEDB_PARTITIONS"].compactMap { (name: String) in
+            getenv(name).map { "\(name)=\(String(cString: $0))" }
+        }
         process = try Process(
             "convergedb",
             [
                 "serve", "--memory", "--listen", "127.0.0.1:0", "--unfinished-max-mb", "64", "--replies-max-mb", "64",
                 "--segments-max-mb", "64", "--pending-max-mb", "4", "--held-max-mb", "64", "--catch-up-max-mb", "16",
                 "--connections-max", "12000",
-            ], environment: net)
+            ], environment: given)
         let line = try process.nextErrorLine() ?? ""
         guard let text = line.split(separator: ":").last, let port = UInt16(text) else {
             throw ClientFailure("convergedb did not start: \(line)")

@@ -37,7 +37,7 @@ import Testing
             var refusals: [Engine.Refusal] = []
             var start = 0
             while start < operations.count {
-                let applied = engine.apply(operations, from: start)
+                let applied = engine.apply(operations.run, from: start)
                 for index in 0..<applied.refused {
                     let refusal = engine.refusal(index)
                     refusals.append(.init(index: start + refusal.index, status: refusal.status, field: refusal.field))

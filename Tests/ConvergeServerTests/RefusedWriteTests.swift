@@ -108,8 +108,9 @@ import Testing
                 $0.endBatch()
                 $0.assert(kind: kind, schema: 1, id: id(6), data: [])
             })
-        #expect(try client.expectError(.wrongLength).write == 4)
-        #expect(try client.expectError(.wrongLength).write == 6)
+        // Of two partitions the later one's may come first.
+        let writes = [try client.expectError(.wrongLength).write, try client.expectError(.wrongLength).write]
+        #expect(writes.sorted() == [4, 6])
         let synced = try client.sync()
         #expect(synced.applied == 4 && synced.refused == 2)
         try server.stop()
@@ -126,7 +127,7 @@ import Testing
             })
         var reports = 0
         var accountedFor: UInt64 = 0
-        var last: UInt64 = 0
+        var reported: Set<UInt64> = []
         var isSynced = false
         // What SYNCED came ahead of is reported when the second is over.
         while !isSynced || accountedFor < UInt64(writes) {
@@ -139,13 +140,13 @@ import Testing
             let error = try frame.decode(ErrorMessage.self)
             reports += 1
             accountedFor += 1 + UInt64(error.repeated)
-            #expect(error.write > last)
-            last = error.write
+            #expect((1...UInt64(writes)).contains(error.write) && reported.insert(error.write).inserted)
         }
         // A busy machine may need several seconds for them.
         #expect(reports < writes)
         #expect(accountedFor == UInt64(writes))
-        #expect(last == UInt64(writes))
+        // Those of one partition come in their order: of one alone the last is reported last.
+        #expect(TestServer.partitions > 1 || reported.contains(UInt64(writes)))
         try server.stop()
     }
 

@@ -24,6 +24,8 @@ public final class TestServer: @unchecked Sendable {
             }
             configuration.net = net
         }
+        // And over several partitions: make test-partitions.
+        configuration.partitions = TestServer.partitions
         configure(&configuration)
         running = RunningServer(try Server(configuration))
         port = running.server.port
@@ -36,6 +38,13 @@ public final class TestServer: @unchecked Sendable {
             }, Unmanaged.passRetained(running).toOpaque())
         precondition(status == 0, "no thread for the test server")
     }
+
+    /// Of each server, unless a test says otherwise.
+    public static let partitions: Int = {
+        guard let text = getenv("CONVERGEDB_PARTITIONS") else { return 1 }
+        guard let partitions = Int(String(cString: text)) else { fatalError("CONVERGEDB_PARTITIONS is no number") }
+        return partitions
+    }()
 
     /// Stops it and waits for its end.
     /// - Throws: what the server threw.

@@ -169,6 +169,10 @@ typedef struct cvg_definition {
  * CVG_E_KIND (0), CVG_E_EXISTS, CVG_E_DEFINITION, CVG_E_MEMORY. */
 int cvg_kind_create(cvg_engine *engine, uint16_t kind, const cvg_definition *definition);
 
+/* Takes back a kind that nothing has been written to and nobody reads: when it could not be created in every partition.
+ * CVG_E_KIND. */
+int cvg_kind_discard(cvg_engine *engine, uint16_t kind);
+
 /* Bytes of the fixed zone of the kind's rows, or 0 when there is no such kind. */
 uint32_t cvg_kind_fixed_bytes(const cvg_engine *engine, uint16_t kind);
 

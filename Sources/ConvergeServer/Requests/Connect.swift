@@ -27,6 +27,7 @@ extension Server {
         connected.source = source
         connected.serverTimeMicroseconds = wallClock()
         connected.heartbeatMilliseconds = min(ServerLimits.heartbeatMilliseconds, deadline / 2)
+        connected.partitions = UInt16(partitions.count)
         connected.frameMax = UInt32(ServerLimits.frameBytes)
         connected.server = "ConvergeDB \(Server.version)"
         reply(slot, stream: stream, connected)
@@ -88,8 +89,8 @@ extension Server {
     /// No connection, nothing asserted, nothing in the open window.
     private func lowestFreeSource() throws(WireError) -> UInt8 {
         for source: UInt8 in 0..<64 {
-            let pending = window.isOpen && sources.lastWriteTurn(of: source) >= window.openedTurn
-            if sources.holders(of: source).isEmpty, !pending, engine.entities(source: source) == 0 { return source }
+            let pending = partitions.firstUnflushed(upTo: sources.lastWriteTurn(of: source)) != nil
+            if sources.holders(of: source).isEmpty, !pending, partitions.entities(source: source) == 0 { return source }
         }
         throw WireError(
             .noSourceFree,

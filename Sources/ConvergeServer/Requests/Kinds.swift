@@ -18,7 +18,7 @@ extension Server {
                     "kind '\(entry.definition.name)': the definitions of all kinds may have \(ServerLimits.definitionBytesMax) "
                         + "bytes, and have \(registry.bytes): shorten names, or register fewer kinds")
             }
-            do { try engine.createKind(entry.kind, entry.definition) } catch {
+            do { try partitions.createKind(entry.kind, entry.definition) } catch {
                 throw WireError(error.wireCode, "the kind could not be created: \(error)")
             }
             registry.add(entry)

@@ -36,7 +36,7 @@ extension Server {
     mutating func answerQueries(_ slot: Int, _ base: UnsafeRawPointer, _ bytes: RawSpan, from start: Int) -> Int {
         guard sessions[slot].state == .open else { return start }
         let payloadMax = sessions[slot].payloadMax
-        let waits = mustWait(slot)
+        let waits = partitions.firstUnflushed(upTo: sessions[slot].lastWriteTurn) != nil
         var bounds = QueryBounds(
             cost: costLeft(slot), bytes: ServerLimits.repliesMax - transport.unsent(sessions[slot].connection).bytes)
         var offset = start
@@ -51,7 +51,7 @@ extension Server {
             if waits, query.flags.contains(.afterMyWrites) { break }
             if kind != query.kind {
                 kind = query.kind
-                frameBytes = engine.queryFrameBytesMax(kind: kind)
+                frameBytes = partitions.queryFrameBytesMax(kind: kind)
             }
             guard frameBytes > 0, bounds.take(frameBytes) else { break }
             queries.append(kind: kind, stream: header.stream, id: base + query.idOffset)
@@ -69,7 +69,8 @@ extension Server {
             unsendable.append(connection)
             return
         }
-        let bytes = engine.encodeQueries(queries, into: buffer)
+        queries.sort(router)
+        let bytes = partitions.encodeQueries(queries, into: buffer)
         transport.commit(connection, bytes)
         charge(slot, RequestCost.ofAnswer(bytes: bytes))
     }
@@ -77,8 +78,9 @@ extension Server {
     /// QUERY (R1, F3): from the installed state, after this connection's own writes if it asks.
     mutating func query(_ slot: Int, _ stream: UInt16, _ message: Query) throws(WireError) {
         guard registry[message.kind] != nil else { throw unknownKind(message.kind) }
-        if message.flags.contains(.afterMyWrites), mustWait(slot) {
-            wait(slot, stream, .query(message))
+        let partition = router.partition(of: message.id)
+        if message.flags.contains(.afterMyWrites), partitions[partition].window.mayHold(sessions[slot].lastWriteTurn) {
+            wait(slot, stream, .query(message), for: partition)
         } else {
             answer(slot, stream, message)
         }
@@ -86,12 +88,13 @@ extension Server {
 
     mutating func answer(_ slot: Int, _ stream: UInt16, _ message: Query) {
         let connection = sessions[slot].connection
-        guard let buffer = transport.reserve(connection, engine.queryFrameBytesMax(kind: message.kind)) else {
+        guard let buffer = transport.reserve(connection, partitions.queryFrameBytesMax(kind: message.kind)) else {
             unsendable.append(connection)
             return
         }
         do {
-            let bytes = try engine.encodeQuery(kind: message.kind, id: message.id, stream: stream, into: buffer)
+            let bytes = try partitions[router.partition(of: message.id)].engine.encodeQuery(
+                kind: message.kind, id: message.id, stream: stream, into: buffer)
             transport.commit(connection, bytes)
             charge(slot, RequestCost.ofAnswer(bytes: bytes))
         } catch {
@@ -102,8 +105,8 @@ extension Server {
     /// SYNC (W4): the barrier behind this connection's earlier writes. It never shortens a window.
     mutating func sync(_ slot: Int, _ stream: UInt16, _ message: Sync) {
         let synced = Synced(applied: sessions[slot].applied, refused: sessions[slot].refused, token: [])
-        if mustWait(slot) {
-            wait(slot, stream, .sync(synced))
+        if let partition = partitions.firstUnflushed(upTo: sessions[slot].lastWriteTurn) {
+            wait(slot, stream, .sync(synced), for: partition)
         } else {
             answer(slot, stream, synced)
         }
@@ -113,7 +116,7 @@ extension Server {
     mutating func answer(_ slot: Int, _ stream: UInt16, _ synced: Synced) {
         sendHeldReport(slot)
         var synced = synced
-        synced.token = token(sequence: counters.sequence)
+        synced.token = token(partitions.sequences)
         reply(slot, stream: stream, synced)
     }
 }

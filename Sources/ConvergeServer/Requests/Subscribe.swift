@@ -22,39 +22,51 @@ extension Server {
         let isResuming = !message.token.isEmpty
         if isResuming { _ = try Token(bytes: message.token) }
         let `class` = LiveReaders.class(previous: message.flags.contains(.previous))
-        var catchUp: CatchUp?
-        if isResuming || message.flags.contains(.bootstrap) {
-            catchUp = try beginCatchUp(message.kind, `class`)
-            charge(slot, costOfCatchUp(message.kind))
-        }
         let buffer = message.buffer == 0 ? configuration.subscriberNotifications : Int(message.buffer)
-        reply(
-            slot, stream: stream,
-            Subscribed(
-                kind: message.kind, klass: UInt16(`class`), flags: message.flags,
-                token: token(sequence: catchUp == nil ? counters.sequence : 0)))
-        if let catchUp {
-            reply(
-                slot, stream: 0,
-                BootstrapBegin(
-                    kind: message.kind, klass: UInt16(`class`), flags: isResuming ? .reset : [],
-                    estimate: catchUp.estimate))
+        var subscription = Subscription(
+            kind: message.kind, notifications: min(buffer, ServerLimits.notificationsMax), class: `class`)
+        guard isResuming || message.flags.contains(.bootstrap) else {
+            answer(slot, stream, message, `class`, token(partitions.sequences))
+            return startSubscription(slot, subscription, catchUps: [])
         }
-        startSubscription(
-            slot,
-            Subscription(
-                kind: message.kind, notifications: min(buffer, ServerLimits.notificationsMax), class: `class`),
-            catchUp: catchUp)
+        let catchUps = try beginCatchUps(message.kind, `class`)
+        charge(slot, costOfCatchUp(message.kind))
+        let bootstrap = Bootstrap(partitions: partitions.count)
+        answer(slot, stream, message, `class`, token(bootstrap.sequences))
+        reply(
+            slot, stream: 0,
+            BootstrapBegin(
+                kind: message.kind, klass: UInt16(`class`), flags: isResuming ? .reset : [],
+                estimate: catchUps.reduce(0) { $0 + $1.estimate }))
+        subscription.bootstrap = bootstrap
+        startSubscription(slot, subscription, catchUps: catchUps)
     }
 
-    private mutating func beginCatchUp(_ kind: UInt16, _ class: Int) throws(WireError) -> CatchUp {
-        guard admitsCatchUp(kind) else {
+    private mutating func answer(
+        _ slot: Int, _ stream: UInt16, _ message: Subscribe, _ class: Int, _ token: [UInt8]
+    ) {
+        reply(
+            slot, stream: stream,
+            Subscribed(kind: message.kind, klass: UInt16(`class`), flags: message.flags, token: token))
+    }
+
+    /// One in every partition, or none.
+    private mutating func beginCatchUps(_ kind: UInt16, _ class: Int) throws(WireError) -> [CatchUp] {
+        guard admitsCatchUp(bytes: catchUpBytes(kind)) else {
             counters.catchUpsRefused += 1
             throw WireError(.limitReached, Server.catchUpsAreFull)
         }
-        do { return try engine.beginCatchUp(kind: kind, LiveReaders.classes[`class`]) } catch {
-            throw WireError(error.wireCode, "the bootstrap could not start: \(error)")
+        var begun: [CatchUp] = []
+        for partition in 0..<partitions.count {
+            do throws(EngineStatus) {
+                begun.append(
+                    try partitions[partition].engine.beginCatchUp(kind: kind, LiveReaders.classes[`class`]))
+            } catch {
+                for (partition, catchUp) in begun.enumerated() { partitions[partition].engine.end(catchUp) }
+                throw WireError(error.wireCode, "the bootstrap could not start: \(error)")
+            }
         }
+        return begun
     }
 
     private func refuseUnsupported(_ flags: SubscribeFlags) throws(WireError) {

@@ -40,21 +40,30 @@ struct ControlLink: ~Copyable {
     /// The versions of the entities `int:0` to `int:count-1`, 0 where there is none.
     mutating func versions(kind: UInt16, count: Int) throws -> [UInt32] {
         var versions = [UInt32](repeating: 0, count: count)
+        /// By stream: the entity that was asked for and not answered, -1: none. Answers may overtake each other.
+        var asking = [Int](repeating: -1, count: Int(WireLimits.streamMax) + 1)
         var asked = 0
         var answered = 0
         while answered < count {
             while asked < count, asked - answered < Self.queriesAtOnce {
                 let query = Query(kind: kind, flags: [], id: .int(UInt64(asked)))
-                try transport.send(query, stream: UInt16(asked % Int(WireLimits.streamMax)) + 1, to: connection)
+                // More are never under way than there are streams, but the oldest may have been overtaken by all others.
+                let stream = asked % Int(WireLimits.streamMax) + 1
+                guard asking[stream] < 0 else { break }
+                asking[stream] = asked
+                try transport.send(query, stream: UInt16(stream), to: connection)
                 asked += 1
             }
             try receive { header, payload in
                 guard header.opcode == .queryResult else { return }
-                guard header.stream == UInt16(answered % Int(WireLimits.streamMax)) + 1 else {
-                    throw BenchFailure(.checkFailed, "the server answered on stream \(header.stream), out of turn")
+                guard Int(header.stream) < asking.count, asking[Int(header.stream)] >= 0 else {
+                    throw BenchFailure(
+                        .checkFailed, "the server answered on stream \(header.stream), where nothing is asked")
                 }
                 let result = try QueryResult(payload: payload)
-                versions[answered] = result.status == 1 ? UInt32(truncatingIfNeeded: result.version) : 0
+                versions[asking[Int(header.stream)]] =
+                    result.status == 1 ? UInt32(truncatingIfNeeded: result.version) : 0
+                asking[Int(header.stream)] = -1
                 answered += 1
             }
         }
