@@ -5,8 +5,11 @@
 #include "grow.h"
 #include <string.h>
 
-model *model_create(void) {
-    return model_zeroed(sizeof(model));
+model *model_create(unsigned partitions) {
+    if (partitions < 1 || partitions > MODEL_PARTITIONS_MAX) abort();
+    model *m = model_zeroed(sizeof(model));
+    m->partitions = partitions;
+    return m;
 }
 
 static void entity_destroy(model_entity *entity) {
@@ -21,9 +24,12 @@ void model_destroy(model *m) {
     for (size_t k = 0; k < m->kind_count; k++) {
         model_kind *kind = m->kinds[k];
         for (size_t i = 0; i < kind->entity_count; i++) entity_destroy(kind->entities[i]);
+        for (unsigned p = 0; p < m->partitions; p++) {
+            free(kind->shares[p].entities);
+            free(kind->shares[p].window);
+            free(kind->shares[p].batch);
+        }
         free(kind->entities);
-        free(kind->window);
-        free(kind->batch);
         free(kind->zero);
         free(kind);
     }
@@ -71,17 +77,20 @@ model_entity *model_find(const model_kind *kind, const uint8_t id[CVG_ID_BYTES])
     return entity;
 }
 
-static model_entity *find_or_add(model_kind *kind, const uint8_t id[CVG_ID_BYTES]) {
+static model_entity *find_or_add(model_kind *kind, unsigned partition, const uint8_t id[CVG_ID_BYTES]) {
     model_entity *entity = model_find(kind, id);
     if (entity != NULL) return entity;
+    model_share *share = &kind->shares[partition];
     entity = model_zeroed(sizeof *entity);
     memcpy(entity->id, id, CVG_ID_BYTES);
     entity->kind = kind;
+    entity->partition = partition;
     model_set_data(&entity->installed, kind->zero, kind->fixed_bytes);
     entity->next = kind->buckets[bucket_of(id)];
     kind->buckets[bucket_of(id)] = entity;
     entity->index = kind->entity_count;
     MODEL_PUSH(kind->entities, kind->entity_count, kind->entity_capacity, entity);
+    MODEL_PUSH(share->entities, share->entity_count, share->entity_capacity, entity);
     return entity;
 }
 
@@ -95,7 +104,8 @@ static model_state *open_pending(model_entity *entity) {
     if (!entity->in_window) {
         model_copy_state(&entity->pending, model_latest(entity));
         entity->in_window = true;
-        MODEL_PUSH(entity->kind->window, entity->kind->window_count, entity->kind->window_capacity, entity);
+        model_share *share = &entity->kind->shares[entity->partition];
+        MODEL_PUSH(share->window, share->window_count, share->window_capacity, entity);
     }
     return &entity->pending;
 }
@@ -107,9 +117,9 @@ static void replace_data(const model_kind *kind, model_state *state, const model
     free(row);
 }
 
-static void count_value(model *m, const model_kind *kind, unsigned f, const model_value *old, const model_value *new) {
+static void count_value(model_counts *counts, const model_kind *kind, unsigned f, const model_value *old,
+                        const model_value *new) {
     const cvg_field *field = &kind->fields[f];
-    model_counts *counts = &m->counts;
     counts->arrays += field->type == CVG_ARRAY;
     counts->structs += field->type == CVG_STRUCT || (field->type == CVG_ARRAY && field->element == CVG_STRUCT);
     if (kind->units[f] == 0) return;
@@ -121,7 +131,7 @@ static void count_value(model *m, const model_kind *kind, unsigned f, const mode
 }
 
 /* W1, W2, W5: the data holds the fields of `mask`; those the source may not write are skipped. */
-static void write_fields(model *m, model_entity *entity, const cvg_op *op, uint64_t mask) {
+static void write_fields(model_counts *counts, model_entity *entity, const cvg_op *op, uint64_t mask) {
     const model_kind *kind = entity->kind;
     model_state *state = open_pending(entity);
     model_value row[CVG_FIELDS_MAX], given[CVG_FIELDS_MAX];
@@ -130,14 +140,14 @@ static void write_fields(model *m, model_entity *entity, const cvg_op *op, uint6
     if (!model_split(kind, mask, op->data, op->data_bytes, given)) abort();
     for (unsigned f = 0; f < kind->field_count; f++) {
         if (!(mask >> f & 1) || !model_may_write(&kind->fields[f], op->source)) continue;
-        count_value(m, kind, f, &row[f], &given[f]);
+        count_value(counts, kind, f, &row[f], &given[f]);
         row[f] = given[f];
     }
     replace_data(kind, state, row);
 }
 
 /* W5, on_retract: clear. `source` has just left the set, which is not empty. */
-static void clear_orphans(model *m, const model_kind *kind, model_state *state, unsigned source) {
+static void clear_orphans(model_counts *counts, const model_kind *kind, model_state *state, unsigned source) {
     model_value row[CVG_FIELDS_MAX];
     model_values(kind, state->data, state->bytes, row);
     for (unsigned f = 0; f < kind->field_count; f++) {
@@ -146,15 +156,15 @@ static void clear_orphans(model *m, const model_kind *kind, model_state *state, 
         if (field->on_retract != CVG_CLEAR || !was_owner || (field->owners & state->source_set) != 0) continue;
         model_value none = {.fixed = kind->zero, .fixed_bytes = kind->sizes[f]};
         bool clears = !model_same_value(&row[f], &none);
-        m->counts.clears += clears;
-        m->counts.clears_variable += clears && kind->units[f] > 0;
+        counts->clears += clears;
+        counts->clears_variable += clears && kind->units[f] > 0;
         row[f] = none;
     }
     replace_data(kind, state, row);
 }
 
 /* W3 */
-static void retract(model *m, model_kind *kind, const cvg_op *op) {
+static void retract(model_counts *counts, model_kind *kind, const cvg_op *op) {
     uint64_t bit = UINT64_C(1) << op->source;
     model_entity *entity = model_find(kind, op->id);
     if (entity == NULL || (model_latest(entity)->source_set & bit) == 0) return;
@@ -163,26 +173,30 @@ static void retract(model *m, model_kind *kind, const cvg_op *op) {
     if (state->source_set == 0)
         model_set_data(state, kind->zero, kind->fixed_bytes);
     else
-        clear_orphans(m, kind, state, op->source);
+        clear_orphans(counts, kind, state, op->source);
 }
 
-model_verdict model_apply(model *m, const cvg_op *op) {
+model_verdict model_apply(model *m, unsigned partition, const cvg_op *op) {
     model_verdict result = model_check(m, op);
+    model_counts *counts = &m->parts[partition].counts;
     if (result.status != CVG_OK) {
-        m->counts.refused++;
+        counts->refused++;
         return result;
     }
-    m->counts.applied++;
+    counts->applied++;
     model_kind *kind = model_kind_find(m, op->kind);
-    if (op->code == CVG_RETRACT)
-        retract(m, kind, op);
-    else
-        write_fields(m, find_or_add(kind, op->id), op, op->code == CVG_PATCH ? op->mask : kind->all_fields);
+    if (op->code == CVG_RETRACT) {
+        retract(counts, kind, op);
+        return result;
+    }
+    model_entity *entity = find_or_add(kind, partition, op->id);
+    if (entity->partition != partition) abort(); /* whoever asks changes its mind */
+    write_fields(counts, entity, op, op->code == CVG_PATCH ? op->mask : kind->all_fields);
     return result;
 }
 
-uint64_t model_window_rows(const model *m) {
+uint64_t model_window_rows(const model *m, unsigned partition) {
     uint64_t rows = 0;
-    for (size_t k = 0; k < m->kind_count; k++) rows += m->kinds[k]->window_count;
+    for (size_t k = 0; k < m->kind_count; k++) rows += m->kinds[k]->shares[partition].window_count;
     return rows;
 }

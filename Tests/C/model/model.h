@@ -1,5 +1,5 @@
 /*
- * model.h - a naive reference of one partition: what semantics.md says, and nothing about how to do it fast.
+ * model.h - a naive reference of a database: what semantics.md says, and nothing about how to do it fast.
  *
  * An entity is three plain states, copied whole:
  *
@@ -15,7 +15,11 @@
  * 5. Row data is one block as an ASSERT carries it: the fixed zone, then the bytes of the variable fields in ordinal
  * order. Whoever needs a field takes the block apart (model_split) and puts a new one together (model_join).
  *
- * The model takes only types and numbers from converge.h. Running out of memory aborts: it is a test.
+ * 6. An entity stays in the partition that its first write was given with. Partitions share the kinds and nothing else:
+ * each has its windows, its batch, its sequence and its counts (F1, F2).
+ *
+ * The model takes only types and numbers from converge.h. Which partition an id belongs to it is told. Running out of
+ * memory aborts: it is a test.
  */
 #ifndef CONVERGE_MODEL_H
 #define CONVERGE_MODEL_H
@@ -23,6 +27,7 @@
 #include "converge.h"
 
 enum { MODEL_BUCKETS = 256, MODEL_KINDS_MAX = 16, MODEL_MEMBERS_MAX = 64, MODEL_NO_FIELD = 65535 };
+enum { MODEL_PARTITIONS_MAX = 8 };
 
 typedef struct model_state {
     uint8_t *data; /* unless alive: the fixed zone, all zero */
@@ -43,6 +48,7 @@ typedef struct model_kind model_kind;
 typedef struct model_entity {
     uint8_t id[CVG_ID_BYTES];
     model_kind *kind;
+    unsigned partition;
     size_t index; /* in kind->entities */
     model_state installed, sealed, pending;
     bool in_batch, in_window;
@@ -58,6 +64,17 @@ typedef struct model_change {
     uint8_t what;   /* cvg_what */
     uint8_t reason; /* cvg_reason */
 } model_change;
+
+/* What one partition has of a kind. */
+typedef struct model_share {
+    model_entity **entities; /* as in the kind, those of the partition alone */
+    size_t entity_count, entity_capacity;
+    model_entity **window; /* pending entities, by first write */
+    size_t window_count, window_capacity;
+    model_change *batch; /* of the sealed window, in the same order */
+    size_t batch_count, batch_capacity;
+    uint64_t notified_sequence; /* of the last installed flush that changed data or existence in this kind */
+} model_share;
 
 struct model_kind {
     uint16_t number;
@@ -76,12 +93,7 @@ struct model_kind {
     model_entity **entities; /* every id an accepted write has touched, in that order */
     size_t entity_count, entity_capacity;
     model_entity *buckets[MODEL_BUCKETS];
-
-    model_entity **window; /* pending entities, by first write */
-    size_t window_count, window_capacity;
-    model_change *batch; /* of the sealed window, in the same order */
-    size_t batch_count, batch_capacity;
-    uint64_t notified_sequence; /* of the last installed flush that changed data or existence in this kind */
+    model_share shares[MODEL_PARTITIONS_MAX];
 };
 
 /* Counted as cvg_stats counts, and what a test must have seen happen. */
@@ -97,13 +109,18 @@ typedef struct model_counts {
     uint64_t grows, shrinks, empties, full; /* of the variable ones: longer, shorter, now empty, now at their max */
 } model_counts;
 
-typedef struct model {
-    model_kind *kinds[MODEL_KINDS_MAX];
-    size_t kind_count;
+typedef struct model_part {
     bool sealed;                 /* a batch waits for model_install */
     uint64_t sequence;           /* of the last sealed flush */
     uint64_t installed_sequence; /* of the last installed one */
     model_counts counts;
+} model_part;
+
+typedef struct model {
+    model_kind *kinds[MODEL_KINDS_MAX];
+    size_t kind_count;
+    unsigned partitions;
+    model_part parts[MODEL_PARTITIONS_MAX];
 } model;
 
 /* `also`: another answer that is as good, where two checks apply and no rule orders them; CVG_OK: there is none. */
@@ -122,35 +139,36 @@ typedef struct model_value {
     uint32_t fixed_bytes, variable_bytes;
 } model_value;
 
-model *model_create(void);
+model *model_create(unsigned partitions); /* 1..MODEL_PARTITIONS_MAX; all below are numbered from 0 */
 void model_destroy(model *m);
 
 model_kind *model_kind_create(model *m, uint16_t number, const cvg_definition *definition);
 model_kind *model_kind_find(const model *m, uint16_t number);                     /* NULL: none */
 model_entity *model_find(const model_kind *kind, const uint8_t id[CVG_ID_BYTES]); /* NULL: never written */
 
-/* One write (W1-W6). */
-model_verdict model_apply(model *m, const cvg_op *op);
+/* One write (W1-W6), given to the partition that its id belongs to. */
+model_verdict model_apply(model *m, unsigned partition, const cvg_op *op);
 
 /* Whether the write is acceptable; changes nothing. */
 model_verdict model_check(const model *m, const cvg_op *op);
 
-uint64_t model_window_rows(const model *m);
+uint64_t model_window_rows(const model *m, unsigned partition);
 
-/* Closes the window: fills the batch of every kind. False, changing nothing: no window is open, or a batch waits. */
-bool model_seal(model *m);
-uint64_t model_batch_rows(const model *m);
-void model_install(model *m);
+/* Closes the partition's window: fills its batch of every kind. False, changing nothing: no window is open, or a batch
+ * waits. */
+bool model_seal(model *m, unsigned partition);
+uint64_t model_batch_rows(const model *m, unsigned partition);
+void model_install(model *m, unsigned partition);
 
 /* The state that the next write would change: pending, else sealed, else installed. */
 const model_state *model_latest(const model_entity *entity);
 
-/* The entity as the flush `sequence` left it; presence CVG_NOT_FOUND before its first change. */
+/* The entity as the flush `sequence` of its partition left it; presence CVG_NOT_FOUND before its first change. */
 model_past model_at(const model_entity *entity, uint64_t sequence);
 
-uint64_t model_alive(const model_kind *kind);
-uint64_t model_tombstones(const model_kind *kind);
-void model_source_entities(const model *m, uint64_t counts[CVG_SOURCES]);
+uint64_t model_alive(const model_kind *kind, unsigned partition);
+uint64_t model_tombstones(const model_kind *kind, unsigned partition);
+void model_source_entities(const model *m, unsigned partition, uint64_t counts[CVG_SOURCES]);
 
 /* Rows. Takes the data of the masked fields apart; entries of `values` that are not masked are left alone. False, and
  * nothing to rely on in `values`: it is not exactly as long as its directory says. */

@@ -30,8 +30,7 @@ static uint8_t what_happened(const model_entity *entity, uint64_t *changed) {
     return before->source_set != after->source_set ? CVG_SOURCE_CHANGE : 0;
 }
 
-static void count_change(model *m, const model_entity *entity, uint8_t what) {
-    model_counts *counts = &m->counts;
+static void count_change(model_counts *counts, const model_entity *entity, uint8_t what) {
     switch (what) {
     case CVG_CREATED:
         counts->created++;
@@ -55,11 +54,11 @@ static void count_change(model *m, const model_entity *entity, uint8_t what) {
     }
 }
 
-static void seal_entity(model *m, model_entity *entity) {
-    model_kind *kind = entity->kind;
+static void seal_entity(model_counts *counts, model_entity *entity) {
+    model_share *share = &entity->kind->shares[entity->partition];
     uint64_t changed;
     uint8_t what = what_happened(entity, &changed);
-    count_change(m, entity, what);
+    count_change(counts, entity, what);
     entity->in_window = false;
     if (what == 0) return;
     model_copy_state(&entity->sealed, &entity->pending);
@@ -68,48 +67,50 @@ static void seal_entity(model *m, model_entity *entity) {
     entity->in_batch = true;
     model_change change = {.entity = entity, .changed = changed, .what = what};
     change.reason = what == CVG_DELETED ? CVG_REASON_RETRACT : 0;
-    MODEL_PUSH(kind->batch, kind->batch_count, kind->batch_capacity, change);
+    MODEL_PUSH(share->batch, share->batch_count, share->batch_capacity, change);
 }
 
-uint64_t model_batch_rows(const model *m) {
+uint64_t model_batch_rows(const model *m, unsigned partition) {
     uint64_t rows = 0;
-    for (size_t k = 0; k < m->kind_count; k++) rows += m->kinds[k]->batch_count;
+    for (size_t k = 0; k < m->kind_count; k++) rows += m->kinds[k]->shares[partition].batch_count;
     return rows;
 }
 
-bool model_seal(model *m) {
-    if (m->sealed || model_window_rows(m) == 0) return false;
+bool model_seal(model *m, unsigned partition) {
+    model_part *part = &m->parts[partition];
+    if (part->sealed || model_window_rows(m, partition) == 0) return false;
     for (size_t k = 0; k < m->kind_count; k++) {
-        model_kind *kind = m->kinds[k];
-        for (size_t i = 0; i < kind->window_count; i++) seal_entity(m, kind->window[i]);
-        kind->window_count = 0;
+        model_share *share = &m->kinds[k]->shares[partition];
+        for (size_t i = 0; i < share->window_count; i++) seal_entity(&part->counts, share->window[i]);
+        share->window_count = 0;
     }
-    if (model_batch_rows(m) > 0) {
-        m->sequence++;
-        m->counts.flushes++;
+    if (model_batch_rows(m, partition) > 0) {
+        part->sequence++;
+        part->counts.flushes++;
     }
-    m->sealed = true;
+    part->sealed = true;
     return true;
 }
 
-static void install_change(model *m, const model_change *change) {
+static void install_change(uint64_t sequence, const model_change *change) {
     model_entity *entity = change->entity;
     model_copy_state(&entity->installed, &entity->sealed);
     entity->in_batch = false;
     if (change->what == CVG_SOURCE_CHANGE) return;
-    model_past past = {m->sequence, entity->sealed.version, entity->sealed.presence};
+    model_past past = {sequence, entity->sealed.version, entity->sealed.presence};
     MODEL_PUSH(entity->past, entity->past_count, entity->past_capacity, past);
-    entity->kind->notified_sequence = m->sequence;
+    entity->kind->shares[entity->partition].notified_sequence = sequence;
 }
 
-void model_install(model *m) {
+void model_install(model *m, unsigned partition) {
+    model_part *part = &m->parts[partition];
     for (size_t k = 0; k < m->kind_count; k++) {
-        model_kind *kind = m->kinds[k];
-        for (size_t i = 0; i < kind->batch_count; i++) install_change(m, &kind->batch[i]);
-        kind->batch_count = 0;
+        model_share *share = &m->kinds[k]->shares[partition];
+        for (size_t i = 0; i < share->batch_count; i++) install_change(part->sequence, &share->batch[i]);
+        share->batch_count = 0;
     }
-    m->installed_sequence = m->sequence;
-    m->sealed = false;
+    part->installed_sequence = part->sequence;
+    part->sealed = false;
 }
 
 model_past model_at(const model_entity *entity, uint64_t sequence) {
@@ -118,23 +119,25 @@ model_past model_at(const model_entity *entity, uint64_t sequence) {
     return (model_past){.presence = CVG_NOT_FOUND};
 }
 
-static uint64_t count_presence(const model_kind *kind, uint8_t presence) {
+static uint64_t count_presence(const model_share *share, uint8_t presence) {
     uint64_t count = 0;
-    for (size_t i = 0; i < kind->entity_count; i++) count += kind->entities[i]->installed.presence == presence;
+    for (size_t i = 0; i < share->entity_count; i++) count += share->entities[i]->installed.presence == presence;
     return count;
 }
 
-uint64_t model_alive(const model_kind *kind) {
-    return count_presence(kind, CVG_ALIVE);
+uint64_t model_alive(const model_kind *kind, unsigned partition) {
+    return count_presence(&kind->shares[partition], CVG_ALIVE);
 }
-uint64_t model_tombstones(const model_kind *kind) {
-    return count_presence(kind, CVG_TOMBSTONE);
+uint64_t model_tombstones(const model_kind *kind, unsigned partition) {
+    return count_presence(&kind->shares[partition], CVG_TOMBSTONE);
 }
 
-void model_source_entities(const model *m, uint64_t counts[CVG_SOURCES]) {
+void model_source_entities(const model *m, unsigned partition, uint64_t counts[CVG_SOURCES]) {
     memset(counts, 0, CVG_SOURCES * sizeof *counts);
-    for (size_t k = 0; k < m->kind_count; k++)
-        for (size_t i = 0; i < m->kinds[k]->entity_count; i++)
-            for (uint64_t set = m->kinds[k]->entities[i]->installed.source_set, s = 0; set != 0; set >>= 1, s++)
+    for (size_t k = 0; k < m->kind_count; k++) {
+        const model_share *share = &m->kinds[k]->shares[partition];
+        for (size_t i = 0; i < share->entity_count; i++)
+            for (uint64_t set = share->entities[i]->installed.source_set, s = 0; set != 0; set >>= 1, s++)
                 counts[s] += set & 1;
+    }
 }

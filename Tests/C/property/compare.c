@@ -1,5 +1,5 @@
 /*
- * compare.c - the engine beside the model: batch, table, queries, frames.
+ * compare.c - an engine beside its partition of the model: batch, table, frames.
  */
 #include "frames.h"
 #include "grow.h"
@@ -10,9 +10,8 @@ cvg_data zones(const uint8_t *data, uint32_t bytes, uint32_t fixed_bytes) {
     return (cvg_data){data, data + fixed_bytes, fixed_bytes, bytes - fixed_bytes};
 }
 
-/* Data that the core hands out, beside a state of the model. */
-static void equal_state(const run *r, const model_kind *kind, const char *what, const uint8_t *id,
-                        const model_state *expected, cvg_data got) {
+void equal_state(const run *r, const model_kind *kind, const char *what, const uint8_t *id, const model_state *expected,
+                 cvg_data got) {
     equal_data(r, kind, what, id, expected->data, expected->bytes, got);
     bool variable = kind->bytes_max > kind->fixed_bytes;
     REQUIRE(r, variable || got.variable == NULL, "%s: kind %u has no variable zone, but a pointer to one; id %s", what,
@@ -44,27 +43,28 @@ static void compare_change(const run *r, const model_kind *kind, const model_cha
         equal_state(r, kind, "batch: previous", id, &entity->installed, got->previous);
 }
 
-void compare_batch(run *r, bool just_sealed) {
+void compare_batch(run *r, part *part, bool just_sealed) {
     size_t before = 0;
-    if (just_sealed) r->change_count = 0;
-    EQUAL(r, "batch: sequence", NULL, r->model->sequence, cvg_batch_sequence(r->batch));
+    if (just_sealed) part->change_count = 0;
+    EQUAL(r, "batch: sequence", NULL, r->model->parts[part->partition].sequence, cvg_batch_sequence(part->batch));
     for (size_t k = 0; k < r->model->kind_count; k++) {
         const model_kind *kind = r->model->kinds[k];
-        EQUAL(r, "batch: changes", NULL, kind->batch_count, cvg_batch_changes(r->batch, kind->number));
-        for (size_t i = 0; i < kind->batch_count; i++, before++) {
+        const model_share *share = &kind->shares[part->partition];
+        EQUAL(r, "batch: changes", NULL, share->batch_count, cvg_batch_changes(part->batch, kind->number));
+        for (size_t i = 0; i < share->batch_count; i++, before++) {
             cvg_change change;
             memset(&change, 0xA5, sizeof change);
-            cvg_batch_change(r->batch, kind->number, i, &change);
-            compare_change(r, kind, &kind->batch[i], &change);
+            cvg_batch_change(part->batch, kind->number, i, &change);
+            compare_change(r, kind, &share->batch[i], &change);
             if (just_sealed)
-                MODEL_PUSH(r->changes, r->change_count, r->change_capacity, change);
+                MODEL_PUSH(part->changes, part->change_count, part->change_capacity, change);
             else
-                compare_change(r, kind, &kind->batch[i], &r->changes[before]);
+                compare_change(r, kind, &share->batch[i], &part->changes[before]);
         }
     }
 }
 
-static void compare_row(const run *r, const model_entity *entity, const cvg_row *row) {
+void compare_row(const run *r, const model_entity *entity, const cvg_row *row) {
     const model_state *state = &entity->installed;
     REQUIRE(r, memcmp(entity->id, row->id, CVG_ID_BYTES) == 0, "row: another id than asked for: %s", id_text(row->id));
     EQUAL(r, "row: presence", entity->id, state->presence, row->presence);
@@ -78,54 +78,69 @@ static void compare_row(const run *r, const model_entity *entity, const cvg_row 
     }
 }
 
-static void compare_scan(const run *r, const model_kind *kind) {
+static void compare_scan(const run *r, const part *part, const model_kind *kind) {
+    const model_share *share = &kind->shares[part->partition];
     uint64_t cursor = 0, rows = 0;
     cvg_row row;
     uint8_t *seen = model_zeroed(kind->entity_count + 1);
-    while (cvg_scan(r->engine, kind->number, &cursor, &row)) {
+    while (cvg_scan(part->engine, kind->number, &cursor, &row)) {
         const model_entity *entity = model_find(kind, row.id);
         REQUIRE(r, entity != NULL, "scan: kind %u has an entity nobody wrote: %s", kind->number, id_text(row.id));
+        EQUAL(r, "scan: partition", row.id, entity->partition, part->partition);
         REQUIRE(r, !seen[entity->index], "scan: kind %u has an entity twice: %s", kind->number, id_text(row.id));
         seen[entity->index] = 1;
         compare_row(r, entity, &row);
         rows++;
     }
-    for (size_t i = 0; i < kind->entity_count; i++)
-        REQUIRE(r, seen[i] || kind->entities[i]->installed.presence == CVG_NOT_FOUND, "scan: kind %u lacks id %s",
-                kind->number, id_text(kind->entities[i]->id));
-    EQUAL(r, "scan: rows", NULL, model_alive(kind) + model_tombstones(kind), rows);
-    EQUAL(r, "entities of the kind", NULL, model_alive(kind), cvg_kind_entities(r->engine, kind->number));
+    for (size_t i = 0; i < share->entity_count; i++) {
+        const model_entity *entity = share->entities[i];
+        REQUIRE(r, seen[entity->index] || entity->installed.presence == CVG_NOT_FOUND,
+                "scan: kind %u of partition %u lacks id %s", kind->number, part->partition, id_text(entity->id));
+    }
+    uint64_t alive = model_alive(kind, part->partition);
+    EQUAL(r, "scan: rows", NULL, alive + model_tombstones(kind, part->partition), rows);
+    EQUAL(r, "entities of the kind", NULL, alive, cvg_kind_entities(part->engine, kind->number));
     free(seen);
 }
 
-static void compare_statistics(const run *r) {
+static void compare_memory(const run *r, const part *part, const cvg_stats *stats) {
+    uint64_t bound = r->world.shape.pending_bytes_max;
+    EQUAL(r, "statistics: pending bound", NULL, bound != 0 ? bound : 64u << 20, stats->pending_bytes_max);
+    REQUIRE(r, stats->pending_bytes_peak >= stats->pending_bytes,
+            "statistics: the peak of pending bytes is below them");
+    REQUIRE(r, stats->segment_bytes >= kept_capacity(r, part),
+            "statistics: segment bytes are less than those retained");
+    REQUIRE(r, stats->memory_bytes >= stats->segment_bytes, "statistics: memory is less than its segments");
+    /* All of it, but for a little that may belong to the segments rather than to the engine. */
+    uint64_t bytes = part->memory.bytes;
+    REQUIRE(r, !r->counted || (stats->memory_bytes <= bytes && bytes - stats->memory_bytes <= 64),
+            "statistics: memory is %llu, but %llu bytes were allocated", (unsigned long long)stats->memory_bytes,
+            (unsigned long long)bytes);
+}
+
+/* Of one partition; the sums over all of them are right if each of them is. */
+static void compare_statistics(const run *r, const part *part) {
     const model *m = r->model;
-    const model_counts *counts = &m->counts;
+    const model_part *model_part = &m->parts[part->partition];
+    const model_counts *counts = &model_part->counts;
     uint64_t alive = 0, tombstones = 0, catchups = 0;
     for (size_t k = 0; k < m->kind_count; k++) {
-        alive += model_alive(m->kinds[k]);
-        tombstones += model_tombstones(m->kinds[k]);
+        alive += model_alive(m->kinds[k], part->partition);
+        tombstones += model_tombstones(m->kinds[k], part->partition);
     }
-    for (size_t i = 0; i < READERS_MAX; i++) catchups += r->readers[i].kind != NULL && r->readers[i].catchup != NULL;
+    for (size_t i = 0; i < READERS_MAX; i++)
+        catchups += r->readers[i].kind != NULL && r->readers[i].feeds[part->partition].catchup != NULL;
     cvg_stats stats;
-    cvg_stats_read(r->engine, &stats);
+    cvg_stats_read(part->engine, &stats);
     EQUAL(r, "statistics: entities", NULL, alive, stats.entities);
     EQUAL(r, "statistics: tombstones", NULL, tombstones, stats.tombstones);
     EQUAL(r, "statistics: applied", NULL, counts->applied, stats.applied);
     EQUAL(r, "statistics: refused", NULL, counts->refused, stats.refused);
-    EQUAL(r, "statistics: pending rows", NULL, model_window_rows(m), stats.pending_rows);
-    EQUAL(r, "statistics: sequence", NULL, m->sequence, stats.sequence);
+    EQUAL(r, "statistics: pending rows", NULL, model_window_rows(m, part->partition), stats.pending_rows);
+    EQUAL(r, "statistics: sequence", NULL, model_part->sequence, stats.sequence);
     EQUAL(r, "statistics: catch-ups", NULL, catchups, stats.catchups);
-    uint64_t bound = r->world.shape.pending_bytes_max;
-    EQUAL(r, "statistics: pending bound", NULL, bound != 0 ? bound : 64u << 20, stats.pending_bytes_max);
-    REQUIRE(r, stats.pending_bytes_peak >= stats.pending_bytes, "statistics: the peak of pending bytes is below them");
-    REQUIRE(r, stats.segment_bytes >= kept_capacity(r), "statistics: segment bytes are less than those retained");
-    REQUIRE(r, stats.memory_bytes >= stats.segment_bytes, "statistics: memory is less than its segments");
-    /* All of it, but for a little that may belong to the segments rather than to the engine. */
-    REQUIRE(r, !r->counted || (stats.memory_bytes <= r->memory.bytes && r->memory.bytes - stats.memory_bytes <= 64),
-            "statistics: memory is %llu, but %llu bytes were allocated", (unsigned long long)stats.memory_bytes,
-            (unsigned long long)r->memory.bytes);
-    if (m->sealed) return; /* whether these count at seal or at install is not promised */
+    compare_memory(r, part, &stats);
+    if (model_part->sealed) return; /* whether these count at seal or at install is not promised */
     EQUAL(r, "statistics: created", NULL, counts->created, stats.created);
     EQUAL(r, "statistics: updated", NULL, counts->updated, stats.updated);
     EQUAL(r, "statistics: deleted", NULL, counts->deleted, stats.deleted);
@@ -134,103 +149,17 @@ static void compare_statistics(const run *r) {
     EQUAL(r, "statistics: flushes", NULL, counts->flushes, stats.flushes);
 }
 
-void compare_installed(const run *r) {
+void compare_installed(const run *r, const part *part) {
     uint64_t sources[CVG_SOURCES];
-    for (size_t k = 0; k < r->model->kind_count; k++) compare_scan(r, r->model->kinds[k]);
-    model_source_entities(r->model, sources);
+    for (size_t k = 0; k < r->model->kind_count; k++) compare_scan(r, part, r->model->kinds[k]);
+    model_source_entities(r->model, part->partition, sources);
     for (unsigned s = 0; s < CVG_SOURCES; s++)
-        EQUAL(r, "entities of a source", NULL, sources[s], cvg_source_entities(r->engine, (uint8_t)s));
-    cvg_pending pending = cvg_pending_size(r->engine);
-    EQUAL(r, "pending rows", NULL, model_window_rows(r->model), pending.rows);
+        EQUAL(r, "entities of a source", NULL, sources[s], cvg_source_entities(part->engine, (uint8_t)s));
+    cvg_pending pending = cvg_pending_size(part->engine);
+    EQUAL(r, "pending rows", NULL, model_window_rows(r->model, part->partition), pending.rows);
     REQUIRE(r, (pending.rows == 0) == (pending.bytes == 0), "pending rows %llu but bytes %llu",
             (unsigned long long)pending.rows, (unsigned long long)pending.bytes);
-    compare_statistics(r);
-}
-
-/* The same query a few times in a group: the same frame as often. */
-static void compare_query_group(const run *r, const model_kind *kind, const uint8_t id[CVG_ID_BYTES], uint16_t stream,
-                                const uint8_t *frame, size_t bytes) {
-    enum { TIMES = 3 };
-    const cvg_lookup one = {.id = id, .kind = kind->number, .stream = stream}, lookups[TIMES] = {one, one, one};
-    uint8_t *frames = model_zeroed(TIMES * bytes);
-    cvg_answered answered;
-    int status = cvg_encode_queries(r->engine, lookups, TIMES, frames, TIMES * bytes, &answered);
-    EQUAL(r, "query group: status", id, CVG_OK, (uint64_t)status);
-    EQUAL(r, "query group: answered", id, TIMES, answered.count);
-    EQUAL(r, "query group: bytes", id, TIMES * bytes, answered.bytes);
-    for (int i = 0; i < TIMES; i++)
-        REQUIRE(r, memcmp(frames + (size_t)i * bytes, frame, bytes) == 0, "query group: frame %d differs; id %s", i,
-                id_text(id));
-    free(frames);
-}
-
-static void compare_query_frame(run *r, const model_kind *kind, const uint8_t *id, const model_state *state) {
-    size_t room = cvg_query_frame_bytes_max(r->engine, kind->number), bytes = 0;
-    uint8_t *buffer = model_zeroed(room);
-    uint16_t stream = (uint16_t)rng_next(&r->world.random);
-    int status = cvg_encode_query(r->engine, kind->number, id, stream, buffer, room, &bytes);
-    EQUAL(r, "query frame: status", id, CVG_OK, (uint64_t)status);
-    frame f;
-    const char *wrong = frame_read(buffer, bytes, &f);
-    REQUIRE(r, wrong == NULL, "query frame: %s; id %s", wrong, id_text(id));
-    EQUAL(r, "query frame: bytes", id, bytes, f.bytes);
-    EQUAL(r, "query frame: opcode", id, FRAME_QUERY_RESULT, f.opcode);
-    EQUAL(r, "query frame: stream", id, stream, f.stream);
-    EQUAL(r, "query frame: status byte", id, state->presence, f.type);
-    EQUAL(r, "query frame: version", id, state->version, f.version);
-    EQUAL(r, "query frame: source set", id, state->source_set, f.source_set);
-    EQUAL(r, "query frame: data bytes", id, state->presence == CVG_ALIVE ? state->bytes : 0, f.data_bytes);
-    if (state->presence == CVG_ALIVE) {
-        EQUAL(r, "query frame: schema", id, kind->schema, f.schema);
-        EQUAL(r, "query frame: fixed bytes", id, kind->fixed_bytes, f.fixed_bytes);
-        cvg_data got = zones(f.data, f.data_bytes, f.fixed_bytes);
-        equal_data(r, kind, "query frame: data", id, state->data, state->bytes, got);
-    }
-    uint8_t *tight = model_zeroed(bytes - 1); /* one byte less must be refused, and not be written past */
-    status = cvg_encode_query(r->engine, kind->number, id, stream, tight, bytes - 1, &room);
-    EQUAL(r, "query frame: a buffer too small", id, (uint64_t)CVG_E_SPACE, (uint64_t)status);
-    free(tight);
-    compare_query_group(r, kind, id, stream, buffer, bytes);
-    free(buffer);
-}
-
-void compare_query(run *r, const model_kind *kind, const uint8_t id[CVG_ID_BYTES]) {
-    static const model_state nothing = {.presence = CVG_NOT_FOUND};
-    const model_entity *entity = model_find(kind, id);
-    cvg_row row;
-    int status = cvg_query(r->engine, kind->number, id, &row);
-    EQUAL(r, "query: status", id, CVG_OK, (uint64_t)status);
-    if (entity != NULL && entity->installed.presence != CVG_NOT_FOUND)
-        compare_row(r, entity, &row);
-    else
-        EQUAL(r, "query: presence", id, CVG_NOT_FOUND, row.presence);
-    compare_query_frame(r, kind, id, entity != NULL ? &entity->installed : &nothing);
-    r->totals->queries++;
-}
-
-void compare_unknown_kind(run *r) {
-    uint16_t number = 0;
-    while (number == 0 || model_kind_find(r->model, number) != NULL) number = (uint16_t)rng_next(&r->world.random);
-    uint8_t id[CVG_ID_BYTES] = {0}, buffer[256];
-    uint64_t cursor = 0, bad = (uint64_t)CVG_E_KIND;
-    size_t bytes;
-    cvg_row row;
-    cvg_catchup *catchup;
-    cvg_class klass = {.number = 1};
-    EQUAL(r, "query of an unknown kind", NULL, bad, (uint64_t)cvg_query(r->engine, number, id, &row));
-    EQUAL(r, "query frame of an unknown kind", NULL, bad,
-          (uint64_t)cvg_encode_query(r->engine, number, id, 1, buffer, sizeof buffer, &bytes));
-    EQUAL(r, "catch-up of an unknown kind", NULL, bad, (uint64_t)cvg_catchup_begin(r->engine, number, klass, &catchup));
-    EQUAL(r, "empty catch-up of an unknown kind", NULL, bad,
-          (uint64_t)cvg_catchup_begin_empty(r->engine, number, klass, &catchup));
-    REQUIRE(r, !cvg_scan(r->engine, number, &cursor, &row), "scan of an unknown kind has a row");
-    EQUAL(r, "entities of an unknown kind", NULL, 0, cvg_kind_entities(r->engine, number));
-    EQUAL(r, "fixed bytes of an unknown kind", NULL, 0, cvg_kind_fixed_bytes(r->engine, number));
-    EQUAL(r, "query frame size of an unknown kind", NULL, 0, cvg_query_frame_bytes_max(r->engine, number));
-    cvg_slices slices;
-    if (r->batch != NULL)
-        EQUAL(r, "encoding an unknown kind", NULL, bad,
-              (uint64_t)cvg_encode(r->engine, r->batch, number, klass, &slices));
+    compare_statistics(r, part);
 }
 
 /* One frame of a batch against the change it tells of. */
@@ -269,7 +198,8 @@ static void compare_frame(const run *r, const model_kind *kind, cvg_class klass,
 }
 
 /* Every notifiable change of the batch, once, in its order (R2); source changes have no frame (R9). */
-void compare_batch_frames(run *r, const model_kind *kind, cvg_class klass, const cvg_slices *slices) {
+void compare_batch_frames(run *r, const part *part, const model_kind *kind, cvg_class klass, const cvg_slices *slices) {
+    const model_share *share = &kind->shares[part->partition];
     size_t next = 0;
     for (size_t i = 0; i < slices->count; i++) {
         const cvg_slice *slice = &slices->items[i];
@@ -281,14 +211,14 @@ void compare_batch_frames(run *r, const model_kind *kind, cvg_class klass, const
             frame f;
             const char *wrong = frame_read(segment->bytes + slice->offset + at, slice->bytes - at, &f);
             REQUIRE(r, wrong == NULL, "frame %zu of kind %u: %s", next, kind->number, wrong);
-            while (next < kind->batch_count && kind->batch[next].what == CVG_SOURCE_CHANGE) next++;
-            REQUIRE(r, next < kind->batch_count, "kind %u has more frames than changes", kind->number);
-            compare_frame(r, kind, klass, &kind->batch[next++], &f);
+            while (next < share->batch_count && share->batch[next].what == CVG_SOURCE_CHANGE) next++;
+            REQUIRE(r, next < share->batch_count, "kind %u has more frames than changes", kind->number);
+            compare_frame(r, kind, klass, &share->batch[next++], &f);
             at += f.bytes;
         }
         EQUAL(r, "slice: frames", NULL, frames, slice->frames);
         r->totals->live_frames += frames;
     }
-    while (next < kind->batch_count && kind->batch[next].what == CVG_SOURCE_CHANGE) next++;
-    EQUAL(r, "changes of the kind that have a frame", NULL, kind->batch_count, next);
+    while (next < share->batch_count && share->batch[next].what == CVG_SOURCE_CHANGE) next++;
+    EQUAL(r, "changes of the kind that have a frame", NULL, share->batch_count, next);
 }

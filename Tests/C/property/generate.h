@@ -32,6 +32,8 @@ typedef struct shape {
     uint64_t operations;
     uint64_t pending_bytes_max;
     uint64_t hash_seed;
+    unsigned partitions;
+    uint64_t partition_seed;
     unsigned variable_percent; /* kinds that have variable fields */
     row_profile profile;
 } shape;
@@ -57,9 +59,11 @@ typedef struct world {
     uint8_t *values;  /* what its new values point to */
 } world;
 
-/* Writes for one call of cvg_apply; every id and datum is a block of its own, exactly as long as it says. */
+enum { OPS_MAX = ARRAY_MAX + 8 };
+
+/* Writes for one call; every id and datum is a block of its own, exactly as long as it says. */
 typedef struct op_array {
-    cvg_op ops[ARRAY_MAX + 8];
+    cvg_op ops[OPS_MAX];
     size_t count;
 } op_array;
 

@@ -57,7 +57,7 @@ static void start(job *job, uint64_t first, uint64_t histories, unsigned step, b
     dup2(fileno(job->output), STDERR_FILENO);
     for (uint64_t i = 0; i < histories; i += step) {
         job->page->seed = first + i;
-        history_run(first + i, verbose, &job->page->totals);
+        history_run(first + i, verbose, PLANTED_NOTHING, &job->page->totals);
     }
     exit(0);
 }

@@ -4,13 +4,14 @@
 #include "grow.h"
 #include "run.h"
 
-void kept_take(run *r, const cvg_slices *slices) {
+void kept_take(run *r, const part *part, const cvg_slices *slices) {
     for (size_t i = 0; i < slices->count; i++) {
         const cvg_slice *slice = &slices->items[i];
         if (slice->bytes == 0 || !rng_percent(&r->world.random, 12)) continue;
         if (r->kept_count == KEPT_MAX) kept_drop(r, rng_below(&r->world.random, KEPT_MAX));
         kept_slice *kept = &r->kept[r->kept_count++];
         *kept = (kept_slice){.segment = slice->segment, .offset = slice->offset, .bytes = slice->bytes};
+        kept->partition = part->partition;
         kept->copy = model_zeroed(slice->bytes);
         memcpy(kept->copy, slice->segment->bytes + slice->offset, slice->bytes);
         cvg_segment_retain(slice->segment);
@@ -34,10 +35,10 @@ void kept_drop(run *r, size_t index) {
     r->kept[index] = r->kept[--r->kept_count];
 }
 
-uint64_t kept_capacity(const run *r) {
+uint64_t kept_capacity(const run *r, const part *part) {
     uint64_t capacity = 0;
     for (size_t i = 0; i < r->kept_count; i++) {
-        bool seen = false;
+        bool seen = r->kept[i].partition != part->partition;
         for (size_t j = 0; j < i; j++) seen |= r->kept[j].segment == r->kept[i].segment;
         if (!seen) capacity += r->kept[i].segment->capacity;
     }

@@ -58,6 +58,10 @@ static bool report(const totals *t, bool enough) {
         {"histories", t->histories, true},
         {"operations", t->operations, true},
         {"windows sealed", t->windows, true},
+        {"histories of several partitions", t->partitioned, true},
+        {"  calls with writes for several", t->spread, true},
+        {"  flushes while another was open", t->apart, true},
+        {"  live in one, catching up in another", t->half_live, true},
         {"flushes", m->flushes, true},
         {"batches without a change", t->empty_batches, true},
         {"creates", m->created, true},
@@ -144,11 +148,12 @@ int main(int argc, char **argv) {
     model_self_test();
     definitions_test();
     churn_test();
+    planted_test();
     printf("seeds %llu..%llu\n", (unsigned long long)first, (unsigned long long)(first + histories - 1));
     if (jobs > 1)
         jobs_run(first, histories, (unsigned)jobs, verbose, &t);
     else
-        for (uint64_t i = 0; i < histories; i++) history_run(first + i, verbose, &t);
+        for (uint64_t i = 0; i < histories; i++) history_run(first + i, verbose, PLANTED_NOTHING, &t);
     bool all = report(&t, histories >= ENOUGH_HISTORIES);
     if (!all) {
         printf("FAILED: what must occur did not\n");

@@ -46,15 +46,15 @@ cvg_allocator memory_allocator(memory *m) {
     return (cvg_allocator){.context = m, .allocate = allocate, .release = release};
 }
 
-void memory_starve(run *r) {
+void memory_starve(run *r, part *part) {
     if (!r->starving || !rng_percent(&r->world.random, 25)) return;
-    r->memory.fail_in = rng_between(&r->world.random, 1, rng_percent(&r->world.random, 60) ? 1 : 4);
-    r->memory.lasting = rng_percent(&r->world.random, 50);
+    part->memory.fail_in = rng_between(&r->world.random, 1, rng_percent(&r->world.random, 60) ? 1 : 4);
+    part->memory.lasting = rng_percent(&r->world.random, 50);
 }
 
-bool memory_feed(run *r) {
-    bool failed = r->memory.failed > 0;
-    r->memory.failed = r->memory.fail_in = 0;
+bool memory_feed(run *r, part *part) {
+    bool failed = part->memory.failed > 0;
+    part->memory.failed = part->memory.fail_in = 0;
     r->totals->starved += failed;
     if (failed) trace(r, "  without memory:");
     return failed;

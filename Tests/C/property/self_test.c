@@ -22,7 +22,7 @@ static void check(bool good, const char *rule) {
 static model *new_model(void) {
     static const cvg_field fields[] = {
         {.type = CVG_U8}, {.type = CVG_U8, .owners = 2, .on_retract = CVG_CLEAR}, {.type = CVG_STRING, .max = 4}};
-    model *m = model_create();
+    model *m = model_create(1);
     model_kind_create(m, 7, &(cvg_definition){.fields = fields, .field_count = 3, .schema = 1});
     return m;
 }
@@ -36,7 +36,7 @@ static int write_op(model *m, uint8_t code, uint8_t source, uint64_t mask, const
                  .code = code,
                  .source = source,
                  .schema = 1};
-    return model_apply(m, &op).status;
+    return model_apply(m, 0, &op).status;
 }
 
 static int assert_op(model *m, uint8_t source, const char *row) {
@@ -48,9 +48,9 @@ static int retract_op(model *m, uint8_t source) {
 
 /* The only change of the flush, or 0. */
 static uint8_t flush(model *m) {
-    if (!model_seal(m)) return 0;
-    uint8_t what = m->kinds[0]->batch_count > 0 ? m->kinds[0]->batch[0].what : 0;
-    model_install(m);
+    if (!model_seal(m, 0)) return 0;
+    uint8_t what = m->kinds[0]->shares[0].batch_count > 0 ? m->kinds[0]->shares[0].batch[0].what : 0;
+    model_install(m, 0);
     return what;
 }
 
@@ -63,24 +63,27 @@ static void test_versions(void) {
     assert_op(m, 1, "\5\6\1\0a\0\0\0");
     check(flush(m) == CVG_CREATED && installed(m)->version == 1, "W7: a new entity has version 1");
     assert_op(m, 1, "\5\6\1\0a\0\0\0");
-    check(flush(m) == 0 && installed(m)->version == 1 && m->sequence == 1, "W8: identical is silent, no sequence");
+    check(flush(m) == 0 && installed(m)->version == 1 && m->parts[0].sequence == 1,
+          "W8: identical is silent, no sequence");
     assert_op(m, 2, "\5\7\1\0a\0\0\0");
     check(flush(m) == CVG_SOURCE_CHANGE && installed(m)->version == 1 && installed(m)->source_set == 6 &&
-              m->sequence == 2,
+              m->parts[0].sequence == 2,
           "W5, W8: another's field is left as it is; only the source set changes");
     assert_op(m, 2, "\6\7\1\0a\0\0\0");
     assert_op(m, 2, "\5\7\1\0a\0\0\0");
-    check(flush(m) == 0 && m->counts.unchanged == 2, "W8: A -> B -> A is silent");
+    check(flush(m) == 0 && m->parts[0].counts.unchanged == 2, "W8: A -> B -> A is silent");
     retract_op(m, 1);
-    check(flush(m) == CVG_UPDATED && installed(m)->version == 2 && installed(m)->data[1] == 0 && m->counts.clears == 1,
+    check(flush(m) == CVG_UPDATED && installed(m)->version == 2 && installed(m)->data[1] == 0 &&
+              m->parts[0].counts.clears == 1,
           "W5: the last owner retracts, the field is cleared");
     retract_op(m, 2);
     check(flush(m) == CVG_DELETED && installed(m)->version == 3 && installed(m)->presence == CVG_TOMBSTONE,
           "W3: an empty set is a tombstone");
-    check(retract_op(m, 2) == CVG_OK && model_window_rows(m) == 0, "W3: retracting what is not asserted does nothing");
+    check(retract_op(m, 2) == CVG_OK && model_window_rows(m, 0) == 0,
+          "W3: retracting what is not asserted does nothing");
     write_op(m, CVG_PATCH, 3, 1, "\4", 1);
     check(flush(m) == CVG_CREATED && installed(m)->version == 4 && installed(m)->data[0] == 4 &&
-              installed(m)->data[2] == 0 && m->counts.revived == 1,
+              installed(m)->data[2] == 0 && m->parts[0].counts.revived == 1,
           "W6: a revival starts from zero, versions go on");
     check(model_at(model_find(m->kinds[0], first_id), 3).version == 2, "the past of an entity");
     model_destroy(m);
@@ -90,13 +93,13 @@ static void test_windows(void) {
     model *m = new_model();
     assert_op(m, 1, "\5\6\1\0a\0\0\0");
     retract_op(m, 1);
-    check(flush(m) == 0 && m->counts.no_trace == 1 && installed(m)->presence == CVG_NOT_FOUND,
+    check(flush(m) == 0 && m->parts[0].counts.no_trace == 1 && installed(m)->presence == CVG_NOT_FOUND,
           "W8: created and retracted inside one window leaves no trace");
     assert_op(m, 1, "\5\6\1\0a\0\0\0");
-    check(model_seal(m) && !model_seal(m), "F2: one batch waits at a time");
+    check(model_seal(m, 0) && !model_seal(m, 0), "F2: one batch waits at a time");
     write_op(m, CVG_PATCH, 1, 2, "\11", 1);
     check(installed(m)->presence == CVG_NOT_FOUND, "F3: a sealed batch is not visible");
-    model_install(m);
+    model_install(m, 0);
     check(flush(m) == CVG_UPDATED && installed(m)->version == 2 && installed(m)->data[0] == 5 &&
               installed(m)->data[1] == 9,
           "F2: the next window stands on the sealed batch");
@@ -119,7 +122,7 @@ static void test_refusals(void) {
     check(assert_op(m, 0, "\5\6\4\0\364\217\277\277") == CVG_OK, "K4: U+10FFFF");
     check(write_op(m, CVG_PATCH, 0, 2, "\1", 1) == CVG_E_NOT_OWNER, "W5: a patch of another's field");
     check(write_op(m, CVG_PATCH, 0, 8, "\1", 1) == CVG_E_MASK, "W2: an unknown bit");
-    check(m->counts.refused == 9 && m->counts.applied == 1, "W4: refusals are counted");
+    check(m->parts[0].counts.refused == 9 && m->parts[0].counts.applied == 1, "W4: refusals are counted");
     model_destroy(m);
 }
 
@@ -132,7 +135,7 @@ static model *new_variable_model(void) {
         {.type = CVG_ARRAY, .element = CVG_BOOL, .max = 2, .owners = 2, .on_retract = CVG_CLEAR},
         {.type = CVG_STRUCT, .members = pair, .member_count = 2},
         {.type = CVG_ARRAY, .element = CVG_STRUCT, .max = 2, .members = item, .member_count = 2}};
-    model *m = model_create();
+    model *m = model_create(1);
     model_kind_create(m, 7, &(cvg_definition){.fields = fields, .field_count = 5, .schema = 1});
     return m;
 }
@@ -158,15 +161,16 @@ static void test_variable(void) {
               HOLDS(m, "\1\0\0\0\10\2\0\0\0\1\0a\0\1\1\0\0\0x\1\0\7\1\0z"),
           "W2: a variable field is replaced whole, the others move");
     WRITE(m, CVG_PATCH, 2, 1, "\1\0\0\0y");
-    check(model_seal(m) && m->kinds[0]->batch[0].changed == 1, "W8: bytes that differ behind the same entry");
-    model_install(m);
+    check(model_seal(m, 0) && m->kinds[0]->shares[0].batch[0].changed == 1,
+          "W8: bytes that differ behind the same entry");
+    model_install(m, 0);
     WRITE(m, CVG_PATCH, 2, 1, "\0\0\0\0");
     WRITE(m, CVG_PATCH, 2, 1, "\1\0\0\0y");
     check(flush(m) == 0, "W8: shorter and back is silent");
     retract_op(m, 1);
-    check(model_seal(m) && m->kinds[0]->batch[0].changed == 4 && m->counts.clears_variable == 1,
+    check(model_seal(m, 0) && m->kinds[0]->shares[0].batch[0].changed == 4 && m->parts[0].counts.clears_variable == 1,
           "W5: a variable field is cleared");
-    model_install(m);
+    model_install(m, 0);
     check(HOLDS(m, "\1\0\0\0\10\0\0\0\0\1\0a\0\1\1\0\0\0y\7\1\0z"), "W5: cleared is empty");
     WRITE(m, CVG_ASSERT, 2, 0, full);
     check(flush(m) == CVG_UPDATED && HOLDS(m, "\3\0\0\0\11\0\0\0\0\1\0a\0\1\1\0\0\0abc\7\1\0z"),
@@ -228,7 +232,7 @@ static void test_generator(void) {
         if (field.type == CVG_ARRAY && rng_percent(&r, 30)) field.element = CVG_STRUCT;
         if (field.element == CVG_STRING || field.element == CVG_BYTES) field.element_max = 6;
         if (field.type == CVG_STRUCT || field.element == CVG_STRUCT) field.members = members, field.member_count = 3;
-        model *m = model_create();
+        model *m = model_create(1);
         model_kind *kind = model_kind_create(m, 7, &(cvg_definition){.fields = &field, .field_count = 1, .schema = 1});
         model_value value;
         uint8_t *end = generate_value(&r, kind, 0, out, &value), *edited = end;
@@ -242,10 +246,44 @@ static void test_generator(void) {
     }
 }
 
+/* Two partitions: what one of them does, the other does not see. */
+static void test_partitions(void) {
+    static const uint8_t second_id[CVG_ID_BYTES] = {2};
+    model *m = model_create(2);
+    cvg_field field = {.type = CVG_U8};
+    model_kind *kind = model_kind_create(m, 7, &(cvg_definition){.fields = &field, .field_count = 1, .schema = 1});
+    cvg_op op = {.id = first_id, .data = (const uint8_t *)"\1", .data_bytes = 1, .kind = 7, .schema = 1};
+    op.code = CVG_ASSERT;
+    model_apply(m, 0, &op);
+    op.id = second_id;
+    model_apply(m, 1, &op);
+    check(model_window_rows(m, 0) == 1 && model_window_rows(m, 1) == 1, "F1: each partition has its window");
+    check(model_seal(m, 1) && !model_seal(m, 1) && m->parts[0].sequence == 0 && m->parts[1].sequence == 1,
+          "F1: each partition has its sequence");
+    op.data = (const uint8_t *)"\2";
+    model_apply(m, 1, &op);
+    model_install(m, 1);
+    check(model_alive(kind, 1) == 1 && model_alive(kind, 0) == 0 && model_window_rows(m, 0) == 1,
+          "F3: an install is of one partition");
+    check(model_seal(m, 0) && model_seal(m, 1) && kind->shares[0].batch_count == 1 &&
+              kind->shares[1].batch[0].what == CVG_UPDATED,
+          "F2: a batch of each may wait");
+    model_install(m, 0);
+    model_install(m, 1);
+    const model_entity *first = model_find(kind, first_id), *second = model_find(kind, second_id);
+    check(m->parts[0].sequence == 1 && m->parts[1].sequence == 2 && first->installed.version == 1 &&
+              second->installed.version == 2 && model_at(second, 1).version == 1,
+          "F2: sequences are of one partition");
+    check(m->parts[0].counts.applied == 1 && m->parts[1].counts.applied == 2 && m->parts[1].counts.created == 1,
+          "the counts of a partition");
+    model_destroy(m);
+}
+
 void model_self_test(void) {
     test_generator();
     test_versions();
     test_windows();
+    test_partitions();
     test_refusals();
     test_variable();
     test_variable_refusals();

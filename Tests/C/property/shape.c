@@ -21,6 +21,7 @@ static void draw_shape(rng *r, shape *s) {
                                            ROW_WIDE,   ROW_TEXT,  ROW_TEXT,  ROW_LARGE};
     static const uint64_t bounds[] = {1, 64, 300, 2000, 20000};
     static const uint8_t percents[] = {0, 5, 20, 50, 80}, percents_of_kinds[] = {0, 50, 100};
+    static const uint8_t partitions[] = {2, 2, 3, 3, 8};
     s->kinds = (unsigned)rng_between(r, 1, KINDS_MAX);
     s->kinds_at_start = (unsigned)rng_between(r, 1, s->kinds);
     draw_sources(r, s);
@@ -41,6 +42,8 @@ static void draw_shape(rng *r, shape *s) {
     s->pending_bytes_max = rng_percent(r, 75) ? 0 : bounds[rng_below(r, sizeof bounds / sizeof *bounds)];
     s->variable_percent = percents_of_kinds[rng_below(r, sizeof percents_of_kinds)];
     s->hash_seed = rng_percent(r, 20) ? 0 : rng_next(r);
+    s->partitions = rng_percent(r, 50) ? 1 : partitions[rng_below(r, sizeof partitions)];
+    s->partition_seed = rng_percent(r, 20) ? 0 : rng_next(r);
     s->profile = rng_percent(r, 2) ? ROW_HUGE : profiles[rng_below(r, sizeof profiles / sizeof *profiles)];
     if (s->profile == ROW_LARGE || s->profile == ROW_HUGE) {
         s->operations = s->profile == ROW_HUGE ? 60 : s->operations / 4 + 50;
