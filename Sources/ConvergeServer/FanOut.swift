@@ -3,10 +3,14 @@ import ConvergeTransport
 import ConvergeWire
 
 /// R5. A live reader's buffer counts what is unsent from earlier flushes when the next is queued. Over it: disconnected. A
-/// flush that is larger than the buffer by itself is delivered by catch-up. The buffer does not apply during catch-up: a
+/// flush that is larger than the buffer by itself is delivered by catch-up; what all partitions flush in a turn is one to it,
+/// and once it is larger than the buffer the rest of it is. The buffer does not apply during catch-up: a
 /// subscription that is behind in another partition gets what is too much for it by catch-up in this one, too.
 extension Server {
     /// Before install: takes out of the kind's live readers those that are too slow, and those the flush is too large for.
+    /// - Parameters:
+    ///   - frames: of this partition's flush and those before it in the turn.
+    ///   - bytes: of the same.
     mutating func setAside(_ group: ReaderGroup, frames: Int, bytes: Int) {
         var index = partitions[group.partition].readers[group.kind, group.class].count
         while index > 0 {

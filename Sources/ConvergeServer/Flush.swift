@@ -7,13 +7,20 @@ struct FlushedNotifications: ~Copyable {
         let group: ReaderGroup
         let slices: Range<Int>
         let frames: Int
-        let bytes: Int
+    }
+
+    struct Sum {
+        var frames = 0
+        var bytes = 0
     }
 
     var runs: [Run] = []
     var slices = RetainedSlices()
+    /// Of a kind's and class's runs, whatever their partitions.
+    private var sums: [UInt32: Sum] = [:]
 
-    mutating func append(_ group: ReaderGroup, _ encoded: Slices) -> Run {
+    /// - Returns: what the group's kind and class come to with it, over all partitions.
+    mutating func append(_ group: ReaderGroup, _ encoded: Slices) -> Sum {
         var frames = 0
         var bytes = 0
         for index in 0..<encoded.count {
@@ -22,13 +29,16 @@ struct FlushedNotifications: ~Copyable {
         }
         let first = slices.count
         slices.append(encoded)
-        let run = Run(group: group, slices: first..<slices.count, frames: frames, bytes: bytes)
-        runs.append(run)
-        return run
+        runs.append(Run(group: group, slices: first..<slices.count, frames: frames))
+        let key = UInt32(group.kind) << 16 | UInt32(group.class)
+        sums[key, default: Sum()].frames += frames
+        sums[key, default: Sum()].bytes += bytes
+        return sums[key, default: Sum()]
     }
 
     mutating func removeAll() {
         runs.removeAll(keepingCapacity: true)
+        sums.removeAll(keepingCapacity: true)
         slices.removeAll()
     }
 }
@@ -97,8 +107,8 @@ extension Server {
                     let encoded = try partitions[partition].engine.encode(
                         batch, kind: kind, LiveReaders.classes[`class`])
                     guard encoded.count > 0 else { continue }
-                    let run = notifications.append(group, encoded)
-                    setAside(group, frames: run.frames, bytes: run.bytes)
+                    let sum = notifications.append(group, encoded)
+                    setAside(group, frames: sum.frames, bytes: sum.bytes)
                 } catch {
                     // Not encoded for lack of memory: everyone gets it by catch-up.
                     setAside(group, frames: .max, bytes: .max)

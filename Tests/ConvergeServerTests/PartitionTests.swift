@@ -1,3 +1,4 @@
+import ConvergeSchema
 import ConvergeServer
 import ConvergeTestSupport
 import ConvergeWire
@@ -102,6 +103,42 @@ import Testing
             try writer.sync()
             for _ in 0..<60 { #expect(Gauge.level(try reader.receiveState().data) == round) }
         }
+        try server.stop()
+    }
+
+    /// What the windows of a turn come to together is what does not fit: as from a single partition, nobody is too slow for it.
+    @Test func r5FlushesOfOneTurnThatAreTogetherTooLargeDisconnectNobody() throws {
+        let server = try server { $0.windowMilliseconds = 20 }
+        let (writer, _) = try RawClient.withGauge(server)
+        let kind = try writer.create(
+            KindDefinition(name: "Wide", fields: [FieldDefinition(name: "bytes", type: .bytes, max: 8_190)]))
+        let (reader, _) = try RawClient.withGauge(server, receiveBuffer: 4 << 10)
+        try reader.subscribe(kind, .previous, buffer: 150)
+        let rows = 400
+        func row(_ round: UInt8) -> [UInt8] { [1, 0, round] + [UInt8](repeating: 0, count: 8_189) }
+        var mirror = Mirror()
+        for round: UInt8 in 1...3 {
+            try writer.send(
+                Frames.write { w in
+                    w.beginBatch()
+                    for entity in 0..<rows { w.assert(kind: kind, schema: 1, id: id(entity), data: row(round)) }
+                    w.endBatch()
+                })
+            // Its socket is full, and flushes go on.
+            try writer.sync()
+            for _ in 0..<5 {
+                try writer.send(Frames.assert(kind, id(rows), row(round)))
+                try writer.send(Frames.assert(kind, id(rows), row(round + 100)))
+                try writer.sync()
+            }
+            while (0..<rows).contains(where: { mirror.rows[id($0)]?.data[2] != round }) {
+                try mirror.take(reader.receive())
+            }
+        }
+        #expect(mirror.regressions == 0)
+        let subscriptions = try stats(writer)["subscriptions"]
+        #expect((subscriptions?["moved_to_catch_up"]?.integer() ?? 0) > 0)
+        #expect(subscriptions?["slow_readers_disconnected"]?.integer() == 0)
         try server.stop()
     }
 }
