@@ -146,6 +146,7 @@ extension Server {
             }
             bytes += slice.bytes
             counters.caughtUp += UInt64(slice.frames)
+            countBootstrapped(reader.connection.slot, reader.group.kind, frames: slice.frames)
         }
         if reader.isBootstrapping, progress.rounds > 0 {
             catchUps.endBootstrap(at: index)
@@ -161,15 +162,21 @@ extension Server {
         let kind = reader.group.kind
         guard var bootstrap = sessions[slot].subscriptions[kind]?.bootstrap else { return }
         bootstrap.partitionsLeft -= 1
-        bootstrap.rows += progress.rows
         bootstrap.sequences[reader.group.partition] = progress.sequence
         sessions[slot].subscriptions[kind]?.bootstrap = bootstrap.partitionsLeft > 0 ? bootstrap : nil
         guard bootstrap.partitionsLeft == 0 else { return }
+        sessions[slot].bootstraps -= 1
         reply(
             slot, stream: 0,
             BootstrapEnd(
-                kind: kind, klass: UInt16(reader.group.class), count: bootstrap.rows, token: token(bootstrap.sequences))
-        )
+                kind: kind, klass: UInt16(reader.group.class), count: bootstrap.frames,
+                token: token(bootstrap.sequences)))
+    }
+
+    /// Notifications are queued that stand in front of the kind's BOOTSTRAP_END, if that is still to come.
+    mutating func countBootstrapped(_ slot: Int, _ kind: UInt16, frames: Int) {
+        guard sessions[slot].bootstraps > 0 else { return }
+        sessions[slot].subscriptions[kind]?.bootstrap?.frames += UInt64(frames)
     }
 
     private mutating func goLive(_ index: Int) {

@@ -37,6 +37,7 @@ extension Server {
             let readers = partitions[run.group.partition].readers[run.group.kind, run.group.class]
             for reader in readers {
                 for slice in run.slices { send(notifications.slices[slice], to: reader.connection) }
+                countBootstrapped(reader.connection.slot, run.group.kind, frames: run.frames)
             }
             counters.delivered += UInt64(run.frames * readers.count)
         }

@@ -29,6 +29,8 @@ struct Session {
     var subscriptions: [UInt16: Subscription] = [:]
     /// Sum of the buffers of its subscriptions: they share the connection's queue (R5).
     var notificationsMax = 0
+    /// Subscriptions that wait for their BOOTSTRAP_END.
+    var bootstraps = 0
 
     /// Requests that wait for the open window's flush.
     var waiting = 0
@@ -81,7 +83,8 @@ struct Subscription {
 /// How far a bootstrap has come over the partitions.
 struct Bootstrap {
     var partitionsLeft: Int
-    var rows: UInt64 = 0
+    /// STATE and DELETED queued since BOOTSTRAP_BEGIN, of partitions that are live already too.
+    var frames: UInt64 = 0
     /// Everything up to these flushes has been sent; of partitions that are not through: 0.
     var sequences: [UInt64]
 

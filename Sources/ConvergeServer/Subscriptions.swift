@@ -7,6 +7,7 @@ extension Server {
     mutating func endSubscription(_ slot: Int, _ kind: UInt16) {
         guard let subscription = sessions[slot].subscriptions.removeValue(forKey: kind) else { return }
         sessions[slot].notificationsMax -= subscription.notifications
+        if subscription.bootstrap != nil { sessions[slot].bootstraps -= 1 }
         endReading(slot, subscription)
     }
 
@@ -15,6 +16,7 @@ extension Server {
         let subscriptions = sessions[slot].subscriptions
         sessions[slot].subscriptions = [:]
         sessions[slot].notificationsMax = 0
+        sessions[slot].bootstraps = 0
         for subscription in subscriptions.values { endReading(slot, subscription) }
     }
 
@@ -34,6 +36,7 @@ extension Server {
     mutating func startSubscription(_ slot: Int, _ subscription: Subscription, catchUps: [CatchUp]) {
         sessions[slot].subscriptions[subscription.kind] = subscription
         sessions[slot].notificationsMax += subscription.notifications
+        if subscription.bootstrap != nil { sessions[slot].bootstraps += 1 }
         counters.subscriptions += 1
         peaks.subscriptions = max(peaks.subscriptions, counters.subscriptions)
         let reader = LiveReader(
