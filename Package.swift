@@ -10,6 +10,7 @@ let package = Package(
         .executable(name: "convergedb", targets: ["convergedb"]),
         .executable(name: "convergectl", targets: ["convergectl"]),
         .executable(name: "converge-bench", targets: ["converge-bench"]),
+        .executable(name: "converge-stress", targets: ["converge-stress"]),
     ],
     targets: [
         .target(name: "ConvergeCore", path: "CSources/ConvergeCore"),
@@ -42,6 +43,11 @@ let package = Package(
         .executableTarget(
             name: "flights-demo", dependencies: ["ConvergeClient", "ConvergeJSON"], path: "Examples/Flights",
             exclude: ["data", "flight.json"]),
+
+        .executableTarget(
+            name: "converge-stress",
+            dependencies: ["ConvergeTransport", "ConvergeWire", "ConvergeSchema", "ConvergeJSON"],
+            path: "Tests/Stress"),
 
         .target(
             name: "ConvergeTestSupport", dependencies: ["ConvergeServer", "ConvergeTransport", "ConvergeWire"],
