@@ -12,8 +12,8 @@
  * clock, in nanoseconds a forwarded operation, sorting the half that stays included: the median of 7 runs, with the
  * least and the most. `sort` is cvg_route alone. `one thread` is one shard's batch and then the other's turn, again and
  * again. `two threads` are two shards that forward to each other, each on a thread of its own; who finds its lane full
- * and nothing to take sleeps until the other wakes it. --entries (default 4,096, a power of two) is the capacity of a
- * lane, with 256 bytes an entry: a larger ring passes through more of the cache.
+ * and nothing to take sleeps until the other wakes it. --entries (default 4,096, a power of two, at least 64) is the
+ * capacity of a lane, with 256 bytes an entry: a larger ring passes through more of the cache.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -290,12 +290,14 @@ static settings read_settings(int count, char **arguments) {
         else
             s.operations = number(arguments[i]);
     }
-    const bool power = s.entries >= 2 && (s.entries & (s.entries - 1)) == 0;
+    const bool power = s.entries >= BATCH && (s.entries & (s.entries - 1)) == 0;
     if (s.operations < SHARDS * BATCH || !power || s.entries > 1u << 20) {
-        fprintf(stderr,
-                "usage: bench_forward [OPERATIONS] [--entries N] [--json]\n"
-                "OPERATIONS is at least %d, --entries a power of two from 2 to 1,048,576.\n",
-                SHARDS * BATCH);
+        fprintf(
+            stderr,
+            "usage: bench_forward [OPERATIONS] [--entries N] [--json]\n"
+            "OPERATIONS is at least %d, --entries a power of two from %d to 1,048,576: a batch has to fit, for on one "
+            "thread nobody takes meanwhile.\n",
+            SHARDS * BATCH, BATCH);
         exit(2);
     }
     return s;
