@@ -216,7 +216,10 @@ static inline void start(const cvgi_partition *partition, staged *it, const cvg_
     it->whole = head->whole;
     it->unchecked = op->data_bytes != head->plain_bytes;
     it->line = cvgi_index_nothing;
-    if (CVGI_UNLIKELY(head->status != CVG_OK)) return;
+    if (CVGI_UNLIKELY(head->status != CVG_OK)) {
+        it->hash = 0;
+        return;
+    }
     it->hash = cvgi_hash(op->id, partition->hash_seed);
     it->line = cvgi_index_line(&it->table->index, it->hash);
 }
