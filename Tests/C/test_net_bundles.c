@@ -268,6 +268,34 @@ static void held_bundles_come_home_however_it_ends(void **state) {
     free(stream);
 }
 
+/* Whoever came after them would have no bundles any more. */
+static void who_is_closed_while_it_floods_is_forgotten(void **state) {
+    (void)state;
+    enum { BUFFERS = 32, FLOODERS = 4 };
+    flood flood = {.count = FLOODERS};
+    server server;
+    server_start(&server, (cvg_net_options){.receive_buffers = BUFFERS});
+    server.echo = false;
+    size_t bytes;
+    uint8_t *stream = large_stream(LONG_COUNT, &bytes);
+    for (uint32_t i = 0; i < FLOODERS; i++) {
+        flood.fds[i] = client_connect(server.port, 0);
+        TURN_UNTIL(&server, server.accepted == i + 1);
+        flood.connections[i] = server.net->table.slots[CVG_CONNECTION_SLOT(server.last)];
+    }
+    let_flood(&server, &flood, stream, bytes);
+    assert_int_equal(server.net->ring->floods, FLOODERS);
+    for (uint32_t i = 0; i < FLOODERS; i++) {
+        cvg_net_close(server.net, flood.connections[i]->id, 0);
+        assert_int_equal(server.net->ring->floods, FLOODERS - 1 - i);
+    }
+    TURN_UNTIL(&server, server.closed == FLOODERS);
+    assert_buffers_are_home(&server, BUFFERS);
+    for (uint32_t i = 0; i < FLOODERS; i++) close(flood.fds[i]);
+    server_stop(&server);
+    free(stream);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_floods_is_received_from_by_bundles),
@@ -275,6 +303,7 @@ int main(void) {
         cmocka_unit_test(places_may_wrap),
         cmocka_unit_test(bundles_leave_buffers_to_others),
         cmocka_unit_test(held_bundles_come_home_however_it_ends),
+        cmocka_unit_test(who_is_closed_while_it_floods_is_forgotten),
     };
     return RUN_ON_IO_URING(tests);
 }

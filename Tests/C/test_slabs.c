@@ -66,12 +66,15 @@ static void a_discarded_kind_leaves_nothing(void **state) {
     const cvg_definition first = {.fields = before, .field_count = 1, .schema = 1};
     const cvg_definition second = {.fields = after, .field_count = 1, .schema = 1};
     assert_int_equal(cvg_kind_create(engine, 2, &second), CVG_OK);
+    int64_t bytes = 0;
     for (int i = 0; i < 100; i++) {
         assert_int_equal(cvg_kind_create(engine, 1, &first), CVG_OK);
         assert_int_equal(cvg_kind_fixed_bytes(engine, 1), 6);
         assert_int_equal(cvg_kind_discard(engine, 1), CVG_OK);
         assert_int_equal(cvg_kind_fixed_bytes(engine, 1), 0);
         assert_int_equal(cvg_kind_discard(engine, 1), CVG_E_KIND);
+        if (i == 0) bytes = allocator.bytes;
+        assert_int_equal(allocator.bytes, bytes);
     }
     assert_int_equal(cvg_kind_create(engine, 1, &second), CVG_OK);
     assert_entity(engine, 1, 7);
