@@ -76,34 +76,6 @@ import Testing
         try server.stop()
     }
 
-    /// A partition that is through goes on while others are not: what changes in it stands before BOOTSTRAP_END, and counts.
-    @Test func r3BootstrapEndCountsAllThatStandsBeforeIt() throws {
-        let server = try server { $0.windowMilliseconds = 0 }
-        let (writer, kind) = try RawClient.withGauge(server)
-        let (reader, _) = try RawClient.withGauge(server)
-        var uncounted = 0
-        for round: UInt32 in 1...40 {
-            // Written while the bootstrap is under way.
-            try reader.send(stream: 3, Subscribe(kind: kind, flags: .bootstrap))
-            for row in 0..<400 { try writer.send(Frames.assert(kind, id(row), Gauge.row(round))) }
-            while try reader.receive().opcode != .bootstrapBegin {}
-            var frames: UInt64 = 0
-            while true {
-                let frame = try reader.receive()
-                if frame.opcode == .bootstrapEnd {
-                    uncounted += Int(frames) - Int(try frame.decode(BootstrapEnd.self).count)
-                    break
-                }
-                frames += 1
-            }
-            _ = try writer.sync()
-            try reader.send(stream: 4, Unsubscribe(kind: kind))
-            while try reader.receive().opcode != .unsubscribed {}
-        }
-        #expect(uncounted == 0)
-        try server.stop()
-    }
-
     /// Nothing to send in most of them: they are through at once, and the end comes all the same.
     @Test func r3AnEmptyKindIsBootstrapped() throws {
         let server = try server()

@@ -12,6 +12,8 @@ final class Mirror {
     }
 
     let kind: Int
+    private let shape: KindShape
+    private let observed: Observed
     let rows: UnsafeMutablePointer<Row>
     /// Everything alive is held: a bootstrap has come to its end.
     var isComplete = false
@@ -21,8 +23,10 @@ final class Mirror {
     var bootstrapFrames: UInt64 = 0
     var hasPrevious = false
 
-    init(kind: Int) {
+    init(kind: Int, _ observed: Observed) {
         self.kind = kind
+        self.observed = observed
+        shape = KindShape.all[kind]
         rows = .allocate(capacity: Entities.count)
         rows.initialize(repeating: Row(), count: Entities.count)
     }
@@ -46,7 +50,7 @@ final class Mirror {
     // MARK: Notifications
 
     /// - Returns: what is wrong with it, nil: nothing.
-    func take(_ state: State, _ payload: RawSpan, _ shape: KindShape, _ observed: Observed) -> String? {
+    func take(_ state: State, _ payload: RawSpan) -> String? {
         guard let entity = Entities.number(state.id, kind: kind) else {
             return "STATE of an entity that is none of the run's"
         }
@@ -62,7 +66,7 @@ final class Mirror {
         }
         let row = rows + entity
         let held = row.pointee
-        if let wrong = judge(state, tags, held) ?? judgePrevious(state, payload, held, shape) {
+        if let wrong = judge(state, tags, held) ?? judgePrevious(state, payload, held) {
             return "\(entity): \(wrong)"
         }
         if isBootstrapping { bootstrapFrames += 1 }
@@ -101,7 +105,7 @@ final class Mirror {
 
     /// The row before is the one that is held.
     @inline(__always)
-    private func judgePrevious(_ state: State, _ payload: RawSpan, _ held: Row, _ shape: KindShape) -> String? {
+    private func judgePrevious(_ state: State, _ payload: RawSpan, _ held: Row) -> String? {
         guard hasPrevious, state.type == .updated else {
             return state.previous == nil ? nil : "the row before came, but was not asked for"
         }
@@ -116,7 +120,7 @@ final class Mirror {
     }
 
     /// - Returns: what is wrong with it, nil: nothing.
-    func take(_ deleted: Deleted, _ payload: RawSpan, _ shape: KindShape, _ observed: Observed) -> String? {
+    func take(_ deleted: Deleted, _ payload: RawSpan) -> String? {
         guard let entity = Entities.number(deleted.id, kind: kind) else {
             return "DELETED of an entity that is none of the run's"
         }
@@ -125,13 +129,13 @@ final class Mirror {
         }
         let row = rows + entity
         let held = row.pointee
-        if let wrong = judge(deleted, payload, held, shape) { return "\(entity): \(wrong)" }
+        if let wrong = judge(deleted, payload, held) { return "\(entity): \(wrong)" }
         if isBootstrapping { bootstrapFrames += 1 }
         row.pointee = Row(version: 0, floor: deleted.version)
         return nil
     }
 
-    private func judge(_ deleted: Deleted, _ payload: RawSpan, _ held: Row, _ shape: KindShape) -> String? {
+    private func judge(_ deleted: Deleted, _ payload: RawSpan, _ held: Row) -> String? {
         if deleted.reason == DeletedReason.catchUp.rawValue {
             return deleted.version >= held.floor ? nil : wentBack(deleted.version, held)
         }

@@ -3,7 +3,8 @@ import ConvergeWire
 
 /// Who is at this end of a connection. Gets its frames in order, and its end.
 class Peer {
-    unowned let world: World
+    /// It outlives everybody.
+    unowned(unsafe) let world: World
     /// `.none`: it has none.
     var connection = Connection.none
     /// CONNECTED has come.

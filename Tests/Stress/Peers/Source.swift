@@ -6,7 +6,8 @@ final class Source {
     let number: Int
     let id: UInt8
     let isShared: Bool
-    unowned let world: World
+    /// It outlives everybody.
+    unowned(unsafe) let world: World
     var session: UInt128
     var model: WrittenModel
     /// The connection that writes.

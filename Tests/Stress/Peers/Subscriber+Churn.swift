@@ -50,6 +50,7 @@ extension Subscriber {
         guard readsAt == 0 else { return }
         world.transport.setReading(connection, false)
         readsAt = world.now + Int64(world.random.within(isSlow ? 300_000...3_000_000 : 5_000...200_000))
+        lastPauseEnds = readsAt
         world.counts.pauses += 1
     }
 

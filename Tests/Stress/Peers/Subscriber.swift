@@ -32,6 +32,8 @@ final class Subscriber: Peer {
     }
 
     static let fencesMax = 32
+    /// Microseconds after a pause in which its backlog, and the end of the connection behind it, are still to come.
+    private static let patience: Int64 = 10_000_000
 
     let number: Int
     let isSlow: Bool
@@ -43,13 +45,15 @@ final class Subscriber: Peer {
     var returnsAt: Int64 = 0
     /// Not read from until then; 0: it reads.
     var readsAt: Int64 = 0
+    /// When its last pause on this connection was to end; 0: it has always read.
+    var lastPauseEnds: Int64 = 0
     /// Leaves the run: its end is expected.
     var isLeaving = false
 
     init(_ number: Int, _ world: World, isSlow: Bool) {
         self.number = number
         self.isSlow = isSlow
-        slots = KindShape.all.indices.map { Slot(mirror: Mirror(kind: $0)) }
+        slots = KindShape.all.indices.map { Slot(mirror: Mirror(kind: $0, world.observed[$0])) }
         super.init(world)
     }
 
@@ -68,6 +72,7 @@ final class Subscriber: Peer {
         try connect(.stress(.readOnly, name: name))
         isLeaving = false
         readsAt = 0
+        lastPauseEnds = 0
         fences.removeAll()
         for kind in slots.indices {
             slots[kind].isActive = false
@@ -133,14 +138,14 @@ final class Subscriber: Peer {
                 number = state.kind
                 wrong = world.index(ofKind: number).flatMap { kind in
                     guard slots[kind].isActive else { return "STATE of a kind that is not subscribed to" }
-                    return slots[kind].mirror.take(state, payload, KindShape.all[kind], world.observed[kind])
+                    return slots[kind].mirror.take(state, payload)
                 }
             } else {
                 let deleted = try Deleted(payload: payload)
                 number = deleted.kind
                 wrong = world.index(ofKind: number).flatMap { kind in
                     guard slots[kind].isActive else { return "DELETED of a kind that is not subscribed to" }
-                    return slots[kind].mirror.take(deleted, payload, KindShape.all[kind], world.observed[kind])
+                    return slots[kind].mirror.take(deleted, payload)
                 }
             }
         } catch { throw StressFailure("\(name) was sent a \(header.opcode) that cannot be decoded: \(error)") }
@@ -231,7 +236,11 @@ final class Subscriber: Peer {
     }
 
     override func ended(_ error: Int32) throws(StressFailure) {
-        guard isLeaving || world.isStopping else {
+        // Who does not read does not get the GOODBYE either, when the server's patience of a second has ended. That it was
+        // one to be sent away is held against the server's count at the end.
+        let hasBeenSlow = isSlow || lastPauseEnds > 0 && world.now - lastPauseEnds < Self.patience
+        if hasBeenSlow, !isLeaving { world.counts.slowReadersCut += 1 }
+        guard isLeaving || hasBeenSlow || world.isStopping else {
             throw StressFailure("\(name) lost its connection without a word of the server (errno \(error))")
         }
         scheduleReturn()

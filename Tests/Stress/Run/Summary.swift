@@ -25,6 +25,8 @@ struct Counts {
     var slowReaders = 0
     /// Of them: who neither paused nor is slow by nature.
     var slowReadersUnawares = 0
+    /// Sent away as well, but so far behind that the word of it was dropped.
+    var slowReadersCut = 0
     var connectionsPeak = 0
     var shutdownGoodbyes = 0
 
@@ -61,7 +63,8 @@ struct Summary: CustomStringConvertible {
               sources         \(counts.sourceConnections) connections: \(counts.sourceDrops) dropped, \(counts.sourceGoodbyes) said \
             goodbye, \(counts.takeovers) taken over, \(counts.claimsRefused) came too early
               subscribers     \(counts.subscriberConnections) connections: \(counts.subscriberDrops) dropped, \
-            \(counts.subscriberGoodbyes) said goodbye, \(counts.slowReaders) sent away as slow (\(counts.slowReadersUnawares) unawares) \
+            \(counts.subscriberGoodbyes) said goodbye, \(counts.slowReaders) sent away as slow (\(counts.slowReadersUnawares) unawares), \
+            \(counts.slowReadersCut) without a word \
             after \(counts.pauses) pauses
               compared        \(counts.convergences) times: model, queries, every mirror, a fresh bootstrap
               server          \(number("flushes", "changed")) flushes, \(number("subscriptions", "moved_to_catch_up")) readers moved to \

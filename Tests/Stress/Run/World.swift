@@ -1,3 +1,4 @@
+import ConvergeJSON
 import ConvergeTransport
 import ConvergeWire
 
@@ -68,7 +69,14 @@ final class World {
             try converge()
         }
         try closeRows()
-        let summary = Summary(self, try inspector.statistics())
+        let statistics = try inspector.statistics()
+        let sentAway = statistics["subscriptions"]?["slow_readers_disconnected"]?.integer(as: Int.self) ?? 0
+        guard counts.slowReaders + counts.slowReadersCut <= sentAway else {
+            throw StressFailure(
+                "\(counts.slowReaders) slow readers were told goodbye and \(counts.slowReadersCut) lost their connection, but "
+                    + "the server has sent away \(sentAway)")
+        }
+        let summary = Summary(self, statistics)
         try stop()
         return summary
     }
