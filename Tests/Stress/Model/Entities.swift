@@ -46,7 +46,7 @@ final class Observed {
     private static let kept = 16
 
     /// By entity: the highest version that anyone was told.
-    private(set) var newest: UnsafeMutablePointer<UInt64>
+    let newest: UnsafeMutablePointer<UInt64>
     private let states: UnsafeMutablePointer<State>
 
     /// The tags that stand for a deletion.

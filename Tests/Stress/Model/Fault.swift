@@ -23,7 +23,11 @@ struct Fault {
                 case .reorder: ["one in between was not told", "had been told before", "but a QUERY says"]
                 case .repeat: ["had been told before"]
                 case .corrupt: ["is torn"]
-                case .forget: ["but the last that", "but it wrote", "but it had written", "sent", "had asserted it"]
+                case .forget:
+                    [
+                        "but the last that", "but it wrote", "but it had written", "had asserted it",
+                        "had been synced before",
+                    ]
                 }
             return words.contains { sentence.contains($0) }
         }
@@ -65,7 +69,7 @@ extension Subscriber {
             return try notify(header, payload)
         }
         if world.fault?.takes(.drop) == true { return }
-        let isKept = world.fault?.kept == nil && world.fault?.takes(.reorder) == true
+        let isKept = world.fault?.takes(.reorder) == true
         let isCorrupt = world.fault?.takes(.corrupt) == true
         if isKept || isCorrupt {
             var copy = payload.withUnsafeBytes { Array($0) }

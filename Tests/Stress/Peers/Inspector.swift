@@ -87,8 +87,9 @@ final class Inspector: Peer {
         answered += 1
         let kind = index / Entities.count
         let entity = index % Entities.count
+        // Nobody writes while it asks: what is known now was known when it asked.
         let known = world.observed[kind].newest[entity]
-        let tags = try world.judge(result, kind, entity, known: min(known, result.version), by: name)
+        let tags = try world.judge(result, kind, entity, known: known, by: name)
         rows[index] = Row(version: result.version, sources: result.sourceSet, tags: tags)
     }
 

@@ -9,6 +9,10 @@ class Peer {
     var connection = Connection.none
     /// CONNECTED has come.
     var isOpen = false
+    /// Bytes of a frame that has not come whole.
+    var unfinished = 0
+    /// When it began to connect, in the transport's time.
+    private(set) var since: Int64 = 0
 
     init(_ world: World) { self.world = world }
 
@@ -17,6 +21,8 @@ class Peer {
     /// A connection on its way, with its CONNECT and whatever the caller queues behind it.
     func connect(_ connect: Connect) throws(StressFailure) {
         isOpen = false
+        unfinished = 0
+        since = world.now
         connection = try world.open(self)
         try send(connect, stream: 1)
     }
@@ -42,6 +48,13 @@ class Peer {
     func ended(_ error: Int32) throws(StressFailure) {}
 
     // MARK: What every peer may be told
+
+    func lost(_ error: Int32) -> StressFailure {
+        StressFailure(
+            "\(name) lost its connection without a word of the server (errno \(error)), \((world.now - since) / 1_000) ms after "
+                + "it began to connect, \(unfinished > 0 ? "in the middle of" : "behind") a frame; in the last second a turn here took "
+                + "up to \(world.longestTurn / 1_000) ms")
+    }
 
     func unexpected(_ header: FrameHeader, _ payload: RawSpan) throws(StressFailure) -> StressFailure {
         if header.opcode == .error {

@@ -115,7 +115,7 @@ final class SourceLink: Peer {
         }
         if !isOpen, source.next === self { return source.refused(self) }
         guard isLeaving, error == 0 else {
-            throw StressFailure("\(name) lost its connection without a word of the server (errno \(error))")
+            throw lost(error)
         }
         guard isIdle else {
             throw StressFailure(

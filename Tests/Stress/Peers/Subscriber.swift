@@ -241,7 +241,7 @@ final class Subscriber: Peer {
         let hasBeenSlow = isSlow || lastPauseEnds > 0 && world.now - lastPauseEnds < Self.patience
         if hasBeenSlow, !isLeaving { world.counts.slowReadersCut += 1 }
         guard isLeaving || hasBeenSlow || world.isStopping else {
-            throw StressFailure("\(name) lost its connection without a word of the server (errno \(error))")
+            throw lost(error)
         }
         scheduleReturn()
     }

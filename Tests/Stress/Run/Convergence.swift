@@ -52,6 +52,7 @@ extension World {
         try wait(until: "every source is connected and answered") { [self] in
             sources.allSatisfy { $0.isSettled && $0.link?.isIdle == true }
         }
+        try wait(until: "every writer that was replaced is gone") { [self] in !hasReplaced }
         try syncAll()
         // What earlier connections wrote may still wait for a flush in any partition.
         try sources[0].link?.writeFence()

@@ -14,6 +14,8 @@ final class World {
     var fault: Fault?
     /// Of this turn, in the transport's time.
     private(set) var now = Transport.now()
+    /// Microseconds between two looks at the network, at most, in the last second.
+    private(set) var longestTurn: Int64 = 0
     private let startedAt = Transport.now()
     /// Nobody comes, goes or writes of his own accord.
     var isQuiet = false
@@ -159,7 +161,9 @@ final class World {
     func turn(microseconds: Int64) throws(StressFailure) {
         let events: Int
         do { events = try transport.poll(timeoutMicroseconds: microseconds) } catch { throw StressFailure("\(error)") }
-        now = Transport.now()
+        let time = Transport.now()
+        longestTurn = max(longestTurn, time - now)
+        now = time
         for index in 0..<events { try take(index) }
         if !isStopping {
             for source in sources { try source.tick() }
@@ -170,6 +174,7 @@ final class World {
                 say(counts.line(since: progressCounts, second: Int(now - startedAt) / 1_000_000))
             }
             progressCounts = counts
+            longestTurn = 0
             progressAt = (progressAt > 0 ? progressAt : now) + 1_000_000
         }
     }
@@ -196,6 +201,7 @@ final class World {
                 case .refused(let error): throw StressFailure("\(peer.name) was sent a broken frame: \(error)")
                 }
             }
+            peer.unfinished = bytes.byteCount - offset
             transport.consume(index, used: offset, need: need)
         case .ended: transport.closeEnded(event)
         case .closed:
@@ -217,6 +223,9 @@ final class World {
         counts.connectionsPeak = max(counts.connectionsPeak, peers.reduce(0) { $0 + ($1 == nil ? 0 : 1) })
         return connection
     }
+
+    /// Writers that were replaced and are still there.
+    var hasReplaced: Bool { peers.contains { ($0 as? SourceLink)?.isReplaced == true } }
 
     func forget(_ connection: Connection) { peers[connection.slot] = nil }
 
