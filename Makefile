@@ -11,7 +11,7 @@ TEST_PACKAGES := python3
 CHECK_PACKAGES := clang-format
 
 .PHONY: help deps deps-check build debug run demo install install-library uninstall test test-c test-swift test-io-uring test-tour \
-	test-demo test-partitions test-stress stress stress-programs test-embedding test-install test-tsan test-asan property fuzz bench check format clean
+	test-demo test-shards test-stress stress stress-programs test-embedding test-install test-tsan test-asan property fuzz bench check format clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -142,7 +142,7 @@ uninstall: ## removes what install put there (the same PREFIX and DESTDIR)
 
 # ---- tests
 test: deps ## every test, with the time of each step
-	@scripts/steps.sh test-c property test-swift test-io-uring test-partitions test-stress test-tour test-demo test-embedding test-install test-tsan test-asan
+	@scripts/steps.sh test-c property test-swift test-io-uring test-shards test-stress test-tour test-demo test-embedding test-install test-tsan test-asan
 
 # Each program, without the lines that only say that a case has passed.
 run_c_tests = for t in $(1); do echo "== $$t"; $$t 2>&1 | grep -vE '^\[( +OK|=+|-+| +RUN) *\]'; done
@@ -170,10 +170,11 @@ test-io-uring: debug ## server, client and programs again, with sockets served b
 	  *) exit $$code ;; \
 	esac
 
-# Whatever holds over one partition holds over several.
-test-partitions: debug ## server and client again, over several partitions
-	@CONVERGEDB_NET=epoll CONVERGEDB_PARTITIONS=3 $(SWIFT_TEST) --filter 'ConvergeServerTests|ConvergeClientTests'
-	@CONVERGEDB_NET=auto CONVERGEDB_PARTITIONS=8 $(SWIFT_TEST) --filter 'ConvergeServerTests|ConvergeClientTests'
+# Whatever holds over one shard and partition holds over several.
+test-shards: debug ## server and client again: shards x partitions of 1x3, 2x2 and 3x8
+	@CONVERGEDB_NET=epoll CONVERGEDB_SHARDS=1 CONVERGEDB_PARTITIONS=3 $(SWIFT_TEST) --filter 'ConvergeServerTests|ConvergeClientTests'
+	@CONVERGEDB_NET=auto CONVERGEDB_SHARDS=2 CONVERGEDB_PARTITIONS=2 $(SWIFT_TEST) --filter 'ConvergeServerTests|ConvergeClientTests'
+	@CONVERGEDB_NET=epoll CONVERGEDB_SHARDS=3 CONVERGEDB_PARTITIONS=8 $(SWIFT_TEST) --filter 'ConvergeServerTests|ConvergeClientTests'
 
 # A real server under sources and subscribers that come and go; ends with a comparison of everything that can be asked. NET is
 # how the server serves its sockets; SECONDS here is what the sources write for (bash's own SECONDS is another).
@@ -182,17 +183,18 @@ stress-programs: build
 
 STRESS_SECONDS := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
 NET ?= auto
-PARTITIONS ?= 1
-stress: stress-programs ## 64 sources, 200 subscribers, all churning, every mirror compared (SECONDS=60 SEED=n NET=auto PARTITIONS=1)
-	@$(BIN)/converge-stress --seconds $(STRESS_SECONDS) --seed $(SEED) --net $(NET) --partitions $(PARTITIONS)
+SHARDS ?= 1
+PARTITIONS ?= $(SHARDS)
+stress: stress-programs ## 64 sources, 200 subscribers, all churning, every mirror compared (SECONDS=60 SEED=n NET=auto SHARDS=1 PARTITIONS=1)
+	@$(BIN)/converge-stress --seconds $(STRESS_SECONDS) --seed $(SEED) --net $(NET) --shards $(SHARDS) --partitions $(PARTITIONS)
 
 # That it can fail, and both ways of serving sockets.
 test-stress: stress-programs
 	@$(BIN)/converge-stress --self-test --net epoll
-	@$(BIN)/converge-stress --seconds 5 --net epoll --partitions 3
+	@$(BIN)/converge-stress --seconds 5 --net epoll --shards 2 --partitions 3
 	@code=0; scripts/has-io-uring.sh $(BIN)/convergedb || code=$$?; \
 	case $$code in \
-	  0) $(BIN)/converge-stress --seconds 5 --net io_uring --partitions 1 ;; \
+	  0) $(BIN)/converge-stress --seconds 5 --net io_uring --shards 2 --partitions 2 ;; \
 	  1) echo "not stressed over io_uring" ;; \
 	  *) exit $$code ;; \
 	esac

@@ -18,6 +18,7 @@ let package = Package(
             name: "ConvergeNet", path: "CSources/ConvergeNet",
             cSettings: [.headerSearchPath("../ConvergeCore/include")],
             linkerSettings: [.linkedLibrary("uring")]),
+        .target(name: "ConvergeShard", path: "CSources/ConvergeShard"),
         .systemLibrary(name: "CJemalloc", path: "CSources/CJemalloc"),
         .systemLibrary(name: "CCrypto", path: "CSources/CCrypto"),
         .systemLibrary(name: "CEditLine", path: "CSources/CEditLine"),
@@ -27,9 +28,13 @@ let package = Package(
         .target(name: "ConvergeJSON", dependencies: ["ConvergeSchema"]),
         .target(name: "ConvergeEngine", dependencies: ["ConvergeCore", "ConvergeSchema", "ConvergeWire"]),
         .target(name: "ConvergeTransport", dependencies: ["ConvergeNet"]),
+        .target(name: "ConvergeLanes", dependencies: ["ConvergeShard"]),
         .target(
             name: "ConvergeServer",
-            dependencies: ["ConvergeEngine", "ConvergeTransport", "ConvergeSchema", "ConvergeWire", "ConvergeJSON"]),
+            dependencies: [
+                "ConvergeEngine", "ConvergeTransport", "ConvergeLanes", "ConvergeSchema", "ConvergeWire",
+                "ConvergeJSON",
+            ]),
         .target(
             name: "ConvergeClient",
             dependencies: ["ConvergeTransport", "ConvergeSchema", "ConvergeWire", "CCrypto"]),

@@ -16,6 +16,8 @@ case ${1:-} in
     for symbol in '$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF' '$s15Synchronization12_MutexHandleV11_unlockSlowyyF'; do
       build+=(-Xlinker "--wrap=$symbol")
     done
+    # Where there are several threads there can be races.
+    export CONVERGEDB_SHARDS=2 CONVERGEDB_PARTITIONS=3
     # Every race is reported; the process then ends with the code of the sanitizer.
     export TSAN_OPTIONS=${TSAN_OPTIONS:-exitcode=66}
     ;;

@@ -19,11 +19,13 @@
 
 enum { BACKLOG = 4096, PORT_ATTEMPTS = 16 };
 
-static int open_listener(const cvgi_address *address) {
+/* `share`: the kernel spreads connections over all sockets that listen on the port with it. */
+static int open_listener(const cvgi_address *address, bool share) {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
     int on = 1, off = 0;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (share) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (address->any.sa_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     if (bind(fd, &address->any, cvgi_address_bytes(address)) < 0 || listen(fd, BACKLOG) < 0) {
         int error = errno;
@@ -50,7 +52,7 @@ static int listen_all(cvg_net *net, cvgi_addresses *addresses, uint16_t *port) {
     int error = -EADDRNOTAVAIL;
     for (uint32_t i = 0; i < addresses->count && net->listener_count < CVGI_LISTENERS_MAX; i++) {
         cvgi_address_set_port(&addresses->items[i], *port);
-        int fd = open_listener(&addresses->items[i]);
+        int fd = open_listener(&addresses->items[i], net->options.share_port);
         if (fd == -EADDRNOTAVAIL || fd == -EAFNOSUPPORT) continue;
         if (fd >= 0) {
             uint32_t index = net->listener_count++;

@@ -133,6 +133,11 @@ void *cvg_lane_push(cvg_lane *lane, uint32_t bytes, uint8_t **data) {
     return lane->entries + index * lane->entry_bytes;
 }
 
+uint32_t cvg_lane_room(cvg_lane *lane) {
+    look_at_consumer(lane);
+    return lane->entries_mask + 1 - (uint32_t)(lane->producer.next - lane->producer.head_seen);
+}
+
 bool cvg_lane_publish(cvg_lane *lane) {
     uint64_t tail = atomic_load_explicit(&lane->producer.tail, memory_order_relaxed);
     if (tail == lane->producer.next) return false;

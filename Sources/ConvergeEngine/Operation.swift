@@ -22,6 +22,22 @@ public struct Operation {
     public var schema: UInt8
     @usableFromInline var reserved: (UInt8, UInt8, UInt8) = (0, 0, 0)
 
+    /// RETRACT has none.
+    public var hasData: Bool { code != 3 }
+
+    /// No write, but a job that travels among them (`code` is none of a write's).
+    public var job: UnsafeMutableRawPointer? {
+        code == Operation.jobCode ? UnsafeMutableRawPointer(mutating: id) : nil
+    }
+
+    @usableFromInline static let jobCode: UInt8 = 0xFF
+
+    public init(job: UnsafeMutableRawPointer) {
+        self.init(
+            id: job, data: job, mask: 0, ordinal: 0, dataBytes: 0, connection: 0, kind: 0,
+            code: Operation.jobCode, source: 0, schema: 0)
+    }
+
     @inlinable
     init(
         id: UnsafeRawPointer, data: UnsafeRawPointer, mask: UInt64, ordinal: UInt64, dataBytes: UInt32,

@@ -1,4 +1,5 @@
 internal import ConvergeCore
+public import ConvergeWire
 
 /// Queries that are answered together: alone, each waits for memory twice. Their ids stay where they were received.
 public struct QueryGroup: ~Copyable {
@@ -59,6 +60,14 @@ public struct QueryGroup: ~Copyable {
                 (sorted + ends[numbers[index]]).initialize(to: lookups[index])
                 ends[numbers[index]] += 1
             }
+        }
+    }
+
+    /// The queries for one partition.
+    public func each(of partition: Int, _ body: (_ kind: UInt16, _ stream: UInt16, _ id: EntityID) -> Void) {
+        for lookup in run(of: partition) {
+            let id = UnsafeRawBufferPointer(start: lookup.id, count: EntityID.bytes)
+            body(lookup.kind, lookup.stream, EntityID(loading: id.bytes, at: 0))
         }
     }
 

@@ -7,6 +7,18 @@ public struct Slice {
     public let bytes: Int
     public let frames: Int
 
+    public init(segment: OpaquePointer, offset: Int, bytes: Int, frames: Int) {
+        self.segment = segment
+        self.offset = offset
+        self.bytes = bytes
+        self.frames = frames
+    }
+
+    /// One reference more to the segment.
+    public func retain() { cvg_segment_retain(UnsafeMutablePointer(segment)) }
+    /// One less: at the last it ends. On any thread.
+    public func release() { cvg_segment_release(UnsafeMutablePointer(segment)) }
+
     init(_ slice: cvg_slice) {
         segment = OpaquePointer(slice.segment)
         offset = Int(slice.offset)
@@ -24,6 +36,9 @@ public struct Slices {
         base = UnsafeRawPointer(slices.items)
         count = slices.count
     }
+
+    public var frames: Int { (0..<count).reduce(0) { $0 + self[$1].frames } }
+    public var bytes: Int { (0..<count).reduce(0) { $0 + self[$1].bytes } }
 
     public subscript(_ index: Int) -> Slice {
         precondition(index >= 0 && index < count)

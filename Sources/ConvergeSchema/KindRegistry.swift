@@ -64,6 +64,13 @@ public struct KindRegistry: Sendable {
         numbers[entry.definition.name] = entry.kind
     }
 
+    /// Takes the latest entry back: it could not be created everywhere.
+    public mutating func removeLast() {
+        let entry = entries.removeLast()
+        bytes -= entry.encoded.count
+        numbers[entry.definition.name] = nil
+    }
+
     /// Registers a kind: judges it, and adds it if it is new.
     /// - Throws: as ``candidate(for:)``.
     public mutating func register(_ definition: KindDefinition) throws(SchemaError) -> (kind: UInt16, isNew: Bool) {

@@ -1,11 +1,13 @@
 import ConvergeTransport
 import ConvergeWire
+import Synchronization
 
-extension Server {
+extension Shard {
     mutating func accept(_ connection: Connection) {
         sessions.open(connection)
         peaks.connections = max(peaks.connections, sessions.count)
-        guard sessions.count <= configuration.connectionsMax else { return turnAway(connection.slot) }
+        let connections = context.connections.add(1, ordering: .relaxed).newValue
+        guard connections <= configuration.connectionsMax else { return turnAway(connection.slot) }
         awaitGreeting(connection)
     }
 

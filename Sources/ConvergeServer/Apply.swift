@@ -1,60 +1,72 @@
 import ConvergeEngine
 import ConvergeSchema
+import ConvergeTransport
 import ConvergeWire
 
-extension Server {
-    /// Applies what has been decoded (W1...W6), each partition's part; a window that is full is flushed in between (F1).
+extension Shard {
+    /// Applies what has been decoded (W1...W6), each partition's part; those of other shards are forwarded.
     mutating func applyWrites() {
         guard operations.count > 0 else { return }
         if partitions.count == 1 {
-            apply(operations.run, to: 0)
+            apply(operations.run, to: 0, from: number)
         } else {
             router.sort(operations.run)
             for partition in 0..<partitions.count {
                 let run = router.run(of: partition)
-                if run.count > 0 { apply(run, to: partition) }
+                guard run.count > 0 else { continue }
+                let owner = partitions.owner(of: partition)
+                if owner == number { apply(run, to: partition, from: number) } else { forward(run, to: owner) }
             }
         }
         operations.removeAll()
     }
 
-    private mutating func apply(_ run: OperationRun, to partition: Int) {
+    /// A window that is full is flushed in between (F1).
+    /// - Parameter shard: where their connections are.
+    mutating func apply(_ run: OperationRun, to partition: Int, from shard: Int) {
         var start = 0
         while start < run.count {
             let applied = partitions[partition].engine.apply(run, from: start)
             for index in 0..<applied.refused {
                 let refusal = partitions[partition].engine.refusal(index)
-                refuse(run[start + refusal.index], refusal.status, field: refusal.field)
+                refuse(run[start + refusal.index], refusal.status, field: refusal.field, from: shard)
             }
             start += applied.consumed
             guard applied.windowFull else { continue }
             if flush(partition) {
                 // The next flush may follow in the same turn: what this one queued has its chance to leave before (R5).
-                transport.flush()
+                sendNow()
             } else {
-                refuse(run[start], .outOfMemory, field: nil)
+                refuse(run[start], .outOfMemory, field: nil, from: shard)
                 start += 1
             }
         }
+        partitions[partition].pendingSources |= run.sources
         guard !partitions[partition].window.isOpen, partitions[partition].engine.windowOpen else { return }
         partitions[partition].window.open(at: now, turn: turn)
     }
 
-    private mutating func refuse(_ operation: Operation, _ status: EngineStatus, field: Int?) {
-        let slot = Int(operation.connection)
-        sessions[slot].refused += 1
-        report(
-            slot,
-            RefusedWrite(
-                opcode: Opcode(rawValue: UInt16(operation.code)), ordinal: operation.ordinal, kind: operation.kind,
-                id: operation.entityID, reason: reason(operation, status, field: field)))
+    private mutating func refuse(_ operation: Operation, _ status: EngineStatus, field: Int?, from shard: Int) {
+        let write = RefusedWrite(
+            opcode: Opcode(rawValue: UInt16(operation.code)), ordinal: operation.ordinal, kind: operation.kind,
+            id: operation.entityID, reason: reason(operation, status, field: field, from: shard))
+        if shard == number {
+            let slot = Int(operation.connection)
+            sessions[slot].refused += 1
+            report(slot, write)
+        } else {
+            let connection = Connection(rawValue: ForwardedWrite.connection(of: operation))
+            tell(shard) { home in home.noteRefusal(connection, write) }
+        }
     }
 
     /// The core names a field. Where that has parts, and someone is told, its data says which of them is at fault.
-    private func reason(_ operation: Operation, _ status: EngineStatus, field: Int?) -> RefusedWrite.Reason {
+    private func reason(
+        _ operation: Operation, _ status: EngineStatus, field: Int?, from shard: Int
+    ) -> RefusedWrite.Reason {
         let plain = RefusedWrite.Reason.status(status, field: field, operation.facts)
         guard status.isOfValue, let field, let data = operation.data,
-            sessions[Int(operation.connection)].reports.wouldAdmit(at: now),
+            shard != number || sessions[Int(operation.connection)].reports.wouldAdmit(at: now),
             let layout = registry[operation.kind]?.layout,
             field < layout.fields.count, layout.fields[field].type == .array || layout.fields[field].type == .structure
         else { return plain }

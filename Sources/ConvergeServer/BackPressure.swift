@@ -29,10 +29,11 @@ struct HeldConnections {
     }
 }
 
-extension Server {
+extension Shard {
     /// Whether the next request would let a queue grow past its bound, or take more of the turn than its share.
     func mustHold(_ slot: Int, _ header: FrameHeader, _ payload: RawSpan) -> Bool {
-        isUsedUp(slot) || isTooMuchForTurn(slot, header, payload) || waitsForTooMuch(slot)
+        sessions[slot].awaitsShards || isUsedUp(slot) || isTooMuchForTurn(slot, header, payload)
+            || waitsForTooMuch(slot)
             || hasUntakenReplies(slot, above: ServerLimits.repliesMax)
     }
 
@@ -112,6 +113,7 @@ extension Server {
     /// Puts a held connection that stands in no list where it will be found when it can go on.
     private mutating func park(_ slot: Int) {
         let connection = sessions[slot].connection
+        if sessions[slot].awaitsShards { return }
         if canResume(slot) {
             held.ready.append(connection)
         } else if sessions[slot].waiting == 0, transport.unsent(connection).bytes <= ServerLimits.queueLow {
@@ -125,9 +127,18 @@ extension Server {
     /// Something that a parked connection may have waited for has come.
     mutating func unpark(_ connection: Connection) {
         let slot = connection.slot
-        guard sessions.isAlive(connection), sessions[slot].isHeld, !sessions[slot].isListed else { return }
+        guard sessions.isAlive(connection), sessions[slot].isHeld, !sessions[slot].isListed,
+            !sessions[slot].awaitsShards
+        else { return }
         held.ready.append(connection)
         sessions[slot].isListed = true
+    }
+
+    /// What needed other shards is answered: the connection's next request may be handled.
+    mutating func goOn(_ slot: Int) {
+        guard sessions[slot].awaitsShards else { return }
+        sessions[slot].awaitsShards = false
+        unpark(sessions[slot].connection)
     }
 
     /// Goes on with those who can, each once; when the turn's cost is used up, the rest are the first of the next.
@@ -170,6 +181,6 @@ extension Server {
     }
 
     private func canResume(_ slot: Int) -> Bool {
-        !waitsForTooMuch(slot) && !hasUntakenReplies(slot, above: ServerLimits.queueLow)
+        !sessions[slot].awaitsShards && !waitsForTooMuch(slot) && !hasUntakenReplies(slot, above: ServerLimits.queueLow)
     }
 }

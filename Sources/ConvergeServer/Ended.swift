@@ -1,7 +1,7 @@
 import ConvergeTransport
 import ConvergeWire
 
-extension Server {
+extension Shard {
     /// Nothing more will come of a connection. A peer that has ended its side is answered what it has asked for, as long
     /// as the transport waits for that; one that was not let finish a message is told why.
     mutating func connectionEnded(_ connection: Connection, _ reason: TransportEnding?) {

@@ -19,20 +19,17 @@ struct FlushedNotifications: ~Copyable {
     /// Of a kind's and class's runs, whatever their partitions.
     private var sums: [UInt32: Sum] = [:]
 
-    /// - Returns: what the group's kind and class come to with it, over all partitions.
-    mutating func append(_ group: ReaderGroup, _ encoded: Slices) -> Sum {
-        var frames = 0
-        var bytes = 0
-        for index in 0..<encoded.count {
-            frames += encoded[index].frames
-            bytes += encoded[index].bytes
-        }
+    mutating func append(_ group: ReaderGroup, _ encoded: Slices) {
         let first = slices.count
         slices.append(encoded)
-        runs.append(Run(group: group, slices: first..<slices.count, frames: frames))
-        let key = UInt32(group.kind) << 16 | UInt32(group.class)
-        sums[key, default: Sum()].frames += frames
-        sums[key, default: Sum()].bytes += bytes
+        runs.append(Run(group: group, slices: first..<slices.count, frames: encoded.frames))
+    }
+
+    /// - Returns: what the kind and class come to with it, over the partitions here.
+    mutating func count(_ kind: UInt16, _ class: Int, _ encoded: Slices) -> Sum {
+        let key = UInt32(kind) << 16 | UInt32(`class`)
+        sums[key, default: Sum()].frames += encoded.frames
+        sums[key, default: Sum()].bytes += encoded.bytes
         return sums[key, default: Sum()]
     }
 
@@ -43,17 +40,17 @@ struct FlushedNotifications: ~Copyable {
     }
 }
 
-extension Server {
+extension Shard {
     /// Closes the windows that are due, those of a turn together: what one partition's flush queues does not count as unsent
     /// when the next one's is queued (R5), and leaves in the same send.
     mutating func flushDueWindows() {
-        for partition in 0..<partitions.count where partitions[partition].window.isDue(at: now) { seal(partition) }
+        for partition in partitions.numbers where partitions[partition].window.isDue(at: now) { seal(partition) }
         installSealed()
     }
 
     /// Closes all of them.
     mutating func flushOpenWindows() {
-        for partition in 0..<partitions.count where partitions[partition].window.isOpen { seal(partition) }
+        for partition in partitions.numbers where partitions[partition].window.isOpen { seal(partition) }
         installSealed()
     }
 
@@ -89,10 +86,10 @@ extension Server {
     /// answered (F2, W4).
     private mutating func installSealed() {
         var installed = 0
-        for partition in 0..<partitions.count where partitions[partition].installSealed() { installed += 1 }
+        for partition in partitions.numbers where partitions[partition].installSealed() { installed += 1 }
         guard installed > 0 else { return }
         fanOut()
-        for partition in 0..<partitions.count where partitions[partition].closeInstalled() {
+        for partition in partitions.numbers where partitions[partition].closeInstalled() {
             answerWaiting(for: partition)
         }
         relieve(.segments)
@@ -100,20 +97,26 @@ extension Server {
 
     /// Encodes what changed for each class that is read, and sets aside readers that cannot be sent it from here (R5).
     private mutating func encode(_ batch: borrowing Batch, of partition: Int) {
-        for kind in partitions[partition].readers.kindsRead where batch.changes(of: kind) > 0 {
-            for `class` in LiveReaders.classes.indices where !partitions[partition].readers[kind, `class`].isEmpty {
-                let group = ReaderGroup(partition: partition, kind: kind, class: `class`)
-                do {
-                    let encoded = try partitions[partition].engine.encode(
-                        batch, kind: kind, LiveReaders.classes[`class`])
-                    guard encoded.count > 0 else { continue }
-                    let sum = notifications.append(group, encoded)
-                    setAside(group, frames: sum.frames, bytes: sum.bytes)
-                } catch {
-                    // Not encoded for lack of memory: everyone gets it by catch-up.
-                    setAside(group, frames: .max, bytes: .max)
-                }
+        for kind in partitions[partition].kindsRead where batch.changes(of: kind) > 0 {
+            for `class` in LiveReaders.classes.indices { encode(batch, of: partition, kind, `class`) }
+        }
+    }
+
+    private mutating func encode(_ batch: borrowing Batch, of partition: Int, _ kind: UInt16, _ class: Int) {
+        let groups = (0..<context.shards).filter { !partitions[partition].readers[$0][kind, `class`].isEmpty }
+            .map { ReaderGroup(partition: partition, kind: kind, class: `class`, shard: $0) }
+        guard !groups.isEmpty else { return }
+        do {
+            let encoded = try partitions[partition].engine.encode(batch, kind: kind, LiveReaders.classes[`class`])
+            guard encoded.count > 0 else { return }
+            let sum = notifications.count(kind, `class`, encoded)
+            for group in groups {
+                setAside(group, frames: sum.frames, bytes: sum.bytes)
+                if group.shard == number { notifications.append(group, encoded) } else { send(encoded, to: group) }
             }
+        } catch {
+            // Not encoded for lack of memory: everyone gets it by catch-up.
+            for group in groups { setAside(group, frames: .max, bytes: .max) }
         }
     }
 }

@@ -1,7 +1,7 @@
 import ConvergeTransport
 import ConvergeWire
 
-extension Server {
+extension Shard {
     /// What stands at `offset` is no frame: the connection ends, with an ERROR, or with an answer that a browser shows.
     mutating func refuseFrame(_ slot: Int, _ error: WireError, _ bytes: RawSpan, at offset: Int) {
         guard sessions[slot].state == .greeting, isHTTP(bytes, at: offset) else {

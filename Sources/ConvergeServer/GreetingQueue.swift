@@ -35,7 +35,7 @@ struct GreetingQueue {
     }
 }
 
-extension Server {
+extension Shard {
     mutating func awaitGreeting(_ connection: Connection) {
         // Each call is paid for by as many connections that have gone since the last.
         if greetings.count > 2 * sessions.count + ServerLimits.greetingsKept {

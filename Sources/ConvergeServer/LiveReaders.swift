@@ -5,8 +5,9 @@ import ConvergeTransport
 struct SubscriptionKey: Hashable {
     private let value: UInt64
 
-    init(_ connection: Connection, _ kind: UInt16, partition: Int = 0) {
-        value = UInt64(connection.slot) << 32 | UInt64(partition) << 16 | UInt64(kind)
+    init(_ connection: Connection, _ kind: UInt16, partition: Int = 0, shard: Int = 0) {
+        value =
+            UInt64(connection.slot) << 32 | UInt64(shard) << 24 | UInt64(partition) << 16 | UInt64(kind)
     }
 }
 
@@ -15,6 +16,8 @@ struct ReaderGroup {
     let partition: Int
     let kind: UInt16
     let `class`: Int
+    /// Where their connections are.
+    let shard: Int
 }
 
 /// A subscriber that is fed from flushes.
@@ -22,9 +25,11 @@ struct LiveReader {
     let connection: Connection
     /// Its subscription's buffer in notifications (R5).
     let notifications: Int
+    /// Of its subscription.
+    var serial: UInt32 = 0
 }
 
-/// The subscribers that are fed from the flushes of one partition, by kind and class.
+/// The subscribers on one shard that are fed from the flushes of one partition, by kind and class.
 struct LiveReaders {
     /// All classes there are: the index is the class number.
     static let classes = [
@@ -48,7 +53,13 @@ struct LiveReaders {
     private(set) var count = 0
 
     subscript(kind: UInt16, class: Int) -> [LiveReader] {
-        _read { yield kinds[Int(kind)].readers[`class`] }
+        _read {
+            if Int(kind) < kinds.count {
+                yield kinds[Int(kind)].readers[`class`]
+            } else {
+                yield[]
+            }
+        }
     }
 
     mutating func add(_ reader: LiveReader, kind: UInt16, class: Int) {

@@ -33,7 +33,7 @@ struct PoolCounts {
     }
 }
 
-extension Server {
+extension Shard {
     func bytesMax(_ pool: Pool) -> Int {
         switch pool {
         case .replies: configuration.repliesBytesMax

@@ -1,7 +1,7 @@
 import ConvergeTransport
 import ConvergeWire
 
-extension Server {
+extension Shard {
     /// Takes a receive buffer: writes go to the operation buffer, everything else is handled on the spot.
     mutating func receive(_ index: Int, _ event: TransportEvent) {
         guard sessions.isAlive(event.connection), sessions[event.connection.slot].takesFrames else {

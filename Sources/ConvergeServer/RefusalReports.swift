@@ -74,7 +74,7 @@ struct ReportTimer {
     mutating func clear() { deadline = nil }
 }
 
-extension Server {
+extension Shard {
     /// Reports a refused write now, or holds it when the second's reports are used up, or the connection takes none.
     mutating func report(_ slot: Int, _ write: RefusedWrite) {
         guard sessions[slot].isAlive else { return }

@@ -1,7 +1,8 @@
 import ConvergeTransport
 import ConvergeWire
+import Synchronization
 
-extension Server {
+extension Shard {
     /// Queues a message behind what the connection has to be sent already.
     mutating func reply(_ slot: Int, stream: UInt16, _ message: some Message) {
         let connection = sessions[slot].connection
@@ -44,6 +45,8 @@ extension Server {
         let connection = sessions[slot].connection
         if sessions[slot].isAlive { endSession(slot) }
         sessions[slot].state = .closing
+        // What it has written, and the source that it gives back, are on their way before its peer sees the end.
+        mail.publish()
         transport.close(connection, lingerMicroseconds: lingerMicroseconds)
     }
 
@@ -65,13 +68,14 @@ extension Server {
         if sessions[slot].lastWriteTurn == turn { applyWrites() }
         if sessions[slot].isAlive { endSession(slot) }
         sessions.free(slot)
+        context.connections.subtract(1, ordering: .relaxed)
     }
 
     /// Gives up everything the session holds. Its writes stand: nothing is retracted.
     private mutating func endSession(_ slot: Int) {
         let connection = sessions[slot].connection
         endSubscriptions(slot)
-        sources.release(sessions[slot].source, by: connection, lastWriteTurn: sessions[slot].lastWriteTurn)
+        release(sessions[slot].source, by: connection)
         _ = takeHeld(slot)
         promise(slot, -sessions[slot].waitingBytes)
     }

@@ -33,7 +33,7 @@ struct RequestCost {
     }
 }
 
-extension Server {
+extension Shard {
     mutating func charge(_ slot: Int, _ cost: Int) {
         sessions[slot].cost.charge(cost, in: turn)
         turnCost.charge(cost, in: turn)

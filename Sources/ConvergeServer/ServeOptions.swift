@@ -61,9 +61,17 @@ public struct ServeOptions: Sendable {
             options.configuration.windowMilliseconds = milliseconds
             return nil
         },
+        Option(name: "--shards", value: "N", help: "threads, each with connections and partitions of its own (1)") {
+            options, text in
+            guard let shards = decimal(text), (1...Router.partitionsMax).contains(shards) else {
+                return "takes 1 to \(Router.partitionsMax)"
+            }
+            options.configuration.shards = shards
+            return nil
+        },
         Option(
             name: "--partitions", value: "N",
-            help: "slices of all entities, each with its own windows, 1 to \(Router.partitionsMax) (1)"
+            help: "slices of all entities, each with its own windows, 1 to \(Router.partitionsMax) (as many as shards)"
         ) { options, text in
             guard let partitions = decimal(text), (1...Router.partitionsMax).contains(partitions) else {
                 return "takes 1 to \(Router.partitionsMax)"
@@ -121,7 +129,13 @@ public struct ServeOptions: Sendable {
         }
     }
 
-    private func validateTogether() throws(UsageError) {
+    private mutating func validateTogether() throws(UsageError) {
+        if !given.contains("--partitions") { configuration.partitions = configuration.shards }
+        guard configuration.shards <= configuration.partitions else {
+            throw UsageError(
+                description: "every shard has a partition: --shards is at most --partitions, and they were given as "
+                    + "\(configuration.shards) and \(configuration.partitions)")
+        }
         let pending = configuration.pendingBytesMax >> 20
         guard configuration.segmentBytesMax >> 20 >= 12 * pending else {
             throw UsageError(

@@ -7,6 +7,8 @@ public struct ServerConfiguration: Sendable {
     public var host = "127.0.0.1"
     /// 0 picks a free one: `Server.port` says which.
     public var port = WireLimits.defaultPort
+    /// Threads, each with its own connections and partitions: 1...partitions.
+    public var shards = 1
     /// Into how many slices entities are divided by a hash of their id, each with its own windows: 1...64.
     public var partitions = 1
     /// The coalescing window (F1), 0...60,000; 0 closes it at the end of each turn.
@@ -42,6 +44,17 @@ public struct ServerConfiguration: Sendable {
     public var memory: (@Sendable () -> MemoryReading)?
 
     public init() {}
+
+    /// What one of so many shards may take: bytes are divided, connections are counted together.
+    func share(of shards: Int) -> ServerConfiguration {
+        var share = self
+        share.heldBytesMax /= shards
+        share.repliesBytesMax /= shards
+        share.segmentBytesMax /= shards
+        share.unfinishedBytesMax /= shards
+        share.catchUpBytesMax /= shards
+        return share
+    }
 }
 
 /// Bytes as the process's allocator counts them.
@@ -72,6 +85,16 @@ enum ServerLimits {
     /// Refusal reports a second and connection (W4).
     static let reportsPerSecond = 100
     static let nameBytes = 255
+    /// Of a lane between two shards; the bytes of those to partitions.
+    static let laneEntries = 8_192
+    static let laneBytes = 1 << 20
+    /// Data of a write that is forwarded in the lane itself; what is longer is copied to memory of its own.
+    static let forwardedBytesMax = 64 << 10
+    /// Requests taken from a lane before its answers are looked at for room again.
+    static let requestsAtOnce = 512
+    /// Bytes of a catch-up that a partition's shard may send to a reader of another shard before it is told that they have
+    /// left.
+    static let catchUpCredit = 128 << 10
     static let tokenBytes = 4_096
     /// Entries of connections that have gone which the queue of greetings keeps.
     static let greetingsKept = 1_024
@@ -110,6 +133,8 @@ enum ServerLimits {
     /// One catch-up step, and all of a turn.
     static let catchUpStepBytes = 128 << 10
     static let catchUpStepBytesMin = 16 << 10
+    /// Slices that a step makes at most, with room: segments have 64 KiB.
+    static let slicesOfAStep = 8
     /// A reader in catch-up is stepped while it has less unsent than this part of what is free in the pool of segments,
     /// and by half of that, so that many get less before anyone has to go: from half of 1 GiB on.
     static let segmentShares = 4_096

@@ -1,12 +1,14 @@
 /// What the server counts since it started, for ADMIN stats.
 struct ServerCounters {
-    /// Monotonic microseconds.
-    var startedAt: Int64 = 0
     /// Windows closed, those in which nothing changed included.
     var flush: UInt64 = 0
     /// Flushes put off for lack of memory.
     var flushesPostponed: UInt64 = 0
     var requests: UInt64 = 0
+    /// Flushes that found no room in the lane to a shard with readers: those caught up.
+    var handoversRefused: UInt64 = 0
+    /// Times that a write found the lane to its shard full.
+    var waitsForRoom: UInt64 = 0
     var requestsRefused: UInt64 = 0
     /// Writes that could not be decoded; a BATCH counts one.
     var malformed: UInt64 = 0
@@ -32,6 +34,8 @@ struct ServerCounters {
     var subscriptionsRefused: UInt64 = 0
     /// Subscriptions now.
     var subscriptions = 0
+    /// Of these, behind in any partition.
+    var subscriptionsBehind = 0
     /// Connections closed because a reply could not be queued: no memory, or the peer had gone already.
     var unsendable: UInt64 = 0
 }

@@ -1,3 +1,4 @@
+import ConvergeEngine
 import ConvergeTransport
 import ConvergeWire
 
@@ -52,6 +53,16 @@ struct Session {
     var hasEnded = false
     /// Shutting down: the kernel has taken all that was queued.
     var hasEverything = false
+    /// Bits of the shards that writes have been forwarded to since the last SYNC was sent there.
+    var forwardedTo: UInt64 = 0
+    /// SYNCs that other shards have not answered all.
+    var syncs: [PendingSync] = []
+    /// A request whose answer takes other shards is under way (CONNECT, SUBSCRIBE, CREATE_KIND): what follows is held.
+    var awaitsShards = false
+    /// Notifications of other shards that were queued in this turn.
+    var handed: (turn: UInt64, notifications: Int, bytes: Int) = (0, 0, 0)
+    /// Catch-up bytes of other shards in its queue.
+    var owed: [OwedCredit] = []
     /// It stands among `slowReaders`.
     var isTooSlow = false
     /// Of its requests in this turn.
@@ -76,8 +87,53 @@ struct Subscription {
     let notifications: Int
     /// Index into `LiveReaders.classes`.
     let `class`: Int
+    /// Tells it from the connection's other subscriptions of the kind, before and after.
+    var serial: UInt32 = 0
+    /// Partitions in which it is behind.
+    var partsBehind = 0
     /// Until BOOTSTRAP_END.
     var bootstrap: Bootstrap?
+    /// Until all shards have begun their parts.
+    var starting: StartingSubscription?
+}
+
+/// A subscription that is not answered yet: not all shards have begun their parts.
+struct StartingSubscription {
+    let stream: UInt16
+    let message: Subscribe
+    var left: Int
+    var estimate: UInt64
+    var refusal: WireError?
+    /// Of the partitions here, begun when it came.
+    let catchUps: [CatchUp]
+    /// Notifications of shards that have begun, each with a reference: they follow SUBSCRIBED.
+    private(set) var kept: [Slice] = []
+
+    init(stream: UInt16, message: Subscribe, left: Int, estimate: UInt64, catchUps: [CatchUp]) {
+        self.stream = stream
+        self.message = message
+        self.left = left
+        self.estimate = estimate
+        self.catchUps = catchUps
+    }
+
+    mutating func keep(_ slice: Slice) {
+        slice.retain()
+        kept.append(slice)
+    }
+
+    func releaseKept() { for slice in kept { slice.release() } }
+}
+
+/// A SYNC that waits for shards.
+struct PendingSync {
+    let id: UInt64
+    let stream: UInt16
+    /// Ordinal of the last write before it.
+    let writes: UInt64
+    var synced: Synced
+    /// Bits of the shards that have not answered.
+    var shards: UInt64
 }
 
 /// How far a bootstrap has come over the partitions.

@@ -1,7 +1,7 @@
 import ConvergeTransport
 import ConvergeWire
 
-extension Server {
+extension Shard {
     /// Takes leave: no more accepts, a last flush, a GOODBYE to everyone, and time for it to leave.
     ///
     /// A peer that does nothing keeps nobody waiting: what the kernel has taken leaves without us, and what the peer had
@@ -9,8 +9,13 @@ extension Server {
     /// last words.
     mutating func shutDown() throws(ServerError) {
         transport.stopListening()
-        flushOpenWindows()
         let deadline = Transport.now() + ServerLimits.shutdownMicroseconds
+        // What has been forwarded is applied before any window is closed, and what that changes is handed over before anyone
+        // takes leave.
+        meetOthers(.forwarded, until: deadline)
+        flushOpenWindows()
+        meetOthers(.flushed, until: deadline)
+        defer { mail.drop() }
         for slot in sessions.slots where sessions[slot].isAlive {
             reply(
                 slot, stream: 0,
@@ -30,6 +35,18 @@ extension Server {
             }
             closeWhoHasEverything()
         }
+    }
+
+    /// Waits until every shard is as far as this one, and goes on with what they send meanwhile.
+    private mutating func meetOthers(_ round: ShardContext.Round, until deadline: Int64) {
+        mail.publish()
+        context.arrive(round)
+        while !context.haveAllArrived(round), Transport.now() < deadline {
+            if !takeMail() { pause(microseconds: 100) }
+            mail.publish()
+        }
+        takeMail()
+        mail.publish()
     }
 
     private mutating func closeWhoHasEverything() {

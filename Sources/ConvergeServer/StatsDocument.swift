@@ -3,181 +3,196 @@ import ConvergeJSON
 import ConvergeSchema
 import ConvergeTransport
 
-extension Server {
-    /// The answer to ADMIN stats. Names end in their unit; counts are since the start, `now` says otherwise.
-    func statsDocument() -> [UInt8] {
+extension Shard {
+    /// What this shard says of itself. Names end in their unit; counts are since the start, `now` says otherwise.
+    func statistics() -> StatisticsTree {
         let engine = partitions.statistics
-        var json = JSONWriter(reserving: 4_096)
-        json.beginObject()
-        json.member("version", Server.version)
-        json.member("uptime_us", now - counters.startedAt)
-        json.member("window_ms", configuration.windowMilliseconds)
-        json.member("sequence", engine.sequence)
-        writes(engine, into: &json)
-        requests(into: &json)
-        flushes(engine, into: &json)
-        rows(engine, into: &json)
-        partitions(into: &json)
-        kinds(into: &json)
-        subscribers(engine, into: &json)
-        memory(engine, into: &json)
-        net(into: &json)
-        json.endObject()
-        return json.bytes
+        var tree = StatisticsTree()
+        tree.text("version", Server.version)
+        tree.same("uptime_us", now - context.startedAt)
+        tree.same("window_ms", configuration.windowMilliseconds)
+        tree.highest("sequence", engine.sequence)
+        writes(engine, into: &tree)
+        requests(into: &tree)
+        flushes(engine, into: &tree)
+        rows(engine, into: &tree)
+        shards(engine, into: &tree)
+        partitions(into: &tree)
+        kinds(into: &tree)
+        subscribers(into: &tree)
+        memory(engine, into: &tree)
+        net(into: &tree)
+        return tree
     }
 
-    private func writes(_ engine: EngineStatistics, into json: inout JSONWriter) {
-        json.object("writes") { json in
-            json.member("applied", engine.applied)
-            json.member("refused", engine.refused)
-            json.member("malformed", counters.malformed)
+    private func writes(_ engine: EngineStatistics, into tree: inout StatisticsTree) {
+        tree.object("writes") { tree in
+            tree.sum("applied", engine.applied)
+            tree.sum("refused", engine.refused)
+            tree.sum("malformed", counters.malformed)
         }
     }
 
-    private func requests(into json: inout JSONWriter) {
-        json.object("requests") { json in
-            json.member("handled", counters.requests)
-            json.member("refused", counters.requestsRefused)
-            json.member("turn_cost_peak", peaks.turnCost)
-            json.bound("waiting", now: waiting, peak: peaks.waiting, max: ServerLimits.waitingMaxOfAll)
-            json.member("connections_held_now", held.count)
-            json.bound("held_bytes", now: held.bytes, peak: held.bytesPeak, max: configuration.heldBytesMax)
-            json.member("held_disconnected", counters.heldTooMuch + pools[.held].relieved)
+    private func requests(into tree: inout StatisticsTree) {
+        tree.object("requests") { tree in
+            tree.sum("handled", counters.requests)
+            tree.sum("refused", counters.requestsRefused)
+            tree.highest("turn_cost_peak", peaks.turnCost)
+            tree.commonBound("waiting", now: waiting, peak: peaks.waiting, max: ServerLimits.waitingMaxOfAll)
+            tree.sum("connections_held_now", held.count)
+            tree.bound("held_bytes", now: held.bytes, peak: held.bytesPeak, max: configuration.heldBytesMax)
+            tree.sum("held_disconnected", counters.heldTooMuch + pools[.held].relieved)
         }
-        pool(.replies, "replies", into: &json)
+        pool(.replies, "replies", into: &tree)
     }
 
-    private func pool(_ pool: Pool, _ name: String, into json: inout JSONWriter) {
-        json.object(name) { json in
+    private func pool(_ pool: Pool, _ name: String, into tree: inout StatisticsTree) {
+        tree.object(name) { tree in
             let used = bytesUsed(pool)
-            json.bound("bytes", now: used, peak: max(used, pools[pool].peak), max: bytesMax(pool))
-            json.member("disconnected", pools[pool].relieved)
+            tree.bound("bytes", now: used, peak: max(used, pools[pool].peak), max: bytesMax(pool))
+            tree.sum("disconnected", pools[pool].relieved)
         }
     }
 
-    private func flushes(_ engine: EngineStatistics, into json: inout JSONWriter) {
-        json.object("flushes") { json in
-            json.member("windows", counters.flush)
-            json.member("changed", engine.flushes)
-            json.member("postponed", counters.flushesPostponed)
-            json.member("created", engine.created)
-            json.member("updated", engine.updated)
-            json.member("deleted", engine.deleted)
-            json.member("revived", engine.revived)
-            json.member("deduplicated", engine.deduplicated)
+    private func flushes(_ engine: EngineStatistics, into tree: inout StatisticsTree) {
+        tree.object("flushes") { tree in
+            tree.sum("windows", counters.flush)
+            tree.sum("changed", engine.flushes)
+            tree.sum("postponed", counters.flushesPostponed)
+            tree.sum("created", engine.created)
+            tree.sum("updated", engine.updated)
+            tree.sum("deleted", engine.deleted)
+            tree.sum("revived", engine.revived)
+            tree.sum("deduplicated", engine.deduplicated)
         }
-        json.object("pending") { json in
-            json.member("rows_now", engine.pendingRows)
-            json.bound("bytes", now: engine.pendingBytes, peak: engine.pendingBytesPeak, max: engine.pendingBytesMax)
-        }
-    }
-
-    private func rows(_ engine: EngineStatistics, into json: inout JSONWriter) {
-        json.object("rows") { json in
-            json.member("entities_now", engine.entities)
-            json.member("tombstones_now", engine.tombstones)
+        tree.object("pending") { tree in
+            tree.sum("rows_now", engine.pendingRows)
+            tree.bound("bytes", now: engine.pendingBytes, peak: engine.pendingBytesPeak, max: engine.pendingBytesMax)
         }
     }
 
-    private func partitions(into json: inout JSONWriter) {
-        json.key("partitions")
-        json.beginArray()
-        for partition in 0..<partitions.count {
-            let engine = partitions[partition].engine.statistics
-            json.beginObject()
-            json.member("partition", partition)
-            json.member("applied", engine.applied)
-            json.member("flushes", engine.flushes)
-            json.member("sequence", engine.sequence)
-            json.member("entities_now", engine.entities)
-            json.member("pending_bytes_peak", engine.pendingBytesPeak)
-            json.endObject()
+    private func rows(_ engine: EngineStatistics, into tree: inout StatisticsTree) {
+        tree.object("rows") { tree in
+            tree.sum("entities_now", engine.entities)
+            tree.sum("tombstones_now", engine.tombstones)
         }
-        json.endArray()
     }
 
-    private func kinds(into json: inout JSONWriter) {
-        json.bound("kinds", now: registry.count, peak: registry.count, max: SchemaLimits.kinds)
-        json.bound(
-            "definition_bytes", now: registry.bytes, peak: registry.bytes, max: ServerLimits.definitionBytesMax)
-        json.key("kinds")
-        json.beginArray()
+    private func shards(_ engine: EngineStatistics, into tree: inout StatisticsTree) {
+        var shard = StatisticsTree()
+        let lanes = mail.statistics
+        shard.same("shard", number)
+        shard.sum("connections_now", sessions.count)
+        shard.sum("applied", engine.applied)
+        shard.sum("forwarded", mail.forwarded)
+        shard.sum("windows", counters.flush)
+        shard.sum("wakes", mail.wakes)
+        shard.sum("lane_entries", lanes.pushed)
+        shard.sum("lane_peak", lanes.peak)
+        shard.sum("waits_for_room", counters.waitsForRoom)
+        shard.sum("handovers_refused", counters.handoversRefused)
+        tree.list("shards", by: "shard", [shard])
+    }
+
+    private func partitions(into tree: inout StatisticsTree) {
+        let list = partitions.numbers.map { number in
+            let engine = partitions[number].engine.statistics
+            var partition = StatisticsTree()
+            partition.same("partition", number)
+            partition.sum("applied", engine.applied)
+            partition.sum("flushes", engine.flushes)
+            partition.sum("sequence", engine.sequence)
+            partition.sum("entities_now", engine.entities)
+            partition.sum("pending_bytes_peak", engine.pendingBytesPeak)
+            return partition
+        }
+        tree.list("partitions", by: "partition", list)
+    }
+
+    private func kinds(into tree: inout StatisticsTree) {
+        tree.same("kinds_now", registry.count)
+        tree.same("kinds_peak", registry.count)
+        tree.same("kinds_max", SchemaLimits.kinds)
+        tree.same("definition_bytes_now", registry.bytes)
+        tree.same("definition_bytes_peak", registry.bytes)
+        tree.same("definition_bytes_max", ServerLimits.definitionBytesMax)
         // The document has to fit in a frame.
-        for entry in registry.entries(after: 0).prefix(1_000) {
-            json.beginObject()
-            json.member("kind", entry.kind)
-            json.member("name", entry.definition.name)
-            json.member("entities_now", partitions.entities(kind: entry.kind))
-            json.endObject()
+        let list = registry.entries(after: 0).prefix(1_000).map { entry in
+            var kind = StatisticsTree()
+            kind.same("kind", entry.kind)
+            kind.text("name", entry.definition.name)
+            kind.sum("entities_now", partitions.entities(kind: entry.kind))
+            return kind
         }
-        json.endArray()
+        tree.list("kinds", by: "kind", list)
     }
 
-    private func subscribers(_ engine: EngineStatistics, into json: inout JSONWriter) {
-        json.object("subscriptions") { json in
-            json.member("now", counters.subscriptions)
-            json.member("peak", peaks.subscriptions)
-            json.member("max", ServerLimits.subscriptionsMax)
-            json.member("refused", counters.subscriptionsRefused)
-            json.member("live_now", counters.subscriptions - catchUps.subscriptions)
-            json.member("catch_ups_now", catchUps.subscriptions)
-            json.bound(
+    private func subscribers(into tree: inout StatisticsTree) {
+        tree.object("subscriptions") { tree in
+            tree.sum("now", counters.subscriptions)
+            tree.sum("peak", peaks.subscriptions)
+            tree.same("max", ServerLimits.subscriptionsMax)
+            tree.sum("refused", counters.subscriptionsRefused)
+            tree.sum("live_now", counters.subscriptions - counters.subscriptionsBehind)
+            tree.sum("catch_ups_now", counters.subscriptionsBehind)
+            tree.bound(
                 "catch_up_bytes", now: catchUps.bytes, peak: peaks.catchUpBytes, max: configuration.catchUpBytesMax)
-            json.member("catch_ups_refused", counters.catchUpsRefused)
-            json.member("delivered", counters.delivered)
-            json.member("caught_up", counters.caughtUp)
-            json.member("moved_to_catch_up", counters.movedToCatchUp)
-            json.member("catch_ups_postponed", counters.catchUpsPostponed)
-            json.member("slow_readers_disconnected", counters.slowReaders)
-            json.member("unsendable", counters.unsendable)
+            tree.sum("catch_ups_refused", counters.catchUpsRefused)
+            tree.sum("delivered", counters.delivered)
+            tree.sum("caught_up", counters.caughtUp)
+            tree.sum("moved_to_catch_up", counters.movedToCatchUp)
+            tree.sum("catch_ups_postponed", counters.catchUpsPostponed)
+            tree.sum("slow_readers_disconnected", counters.slowReaders)
+            tree.sum("unsendable", counters.unsendable)
         }
-        pool(.segments, "segments", into: &json)
+        pool(.segments, "segments", into: &tree)
     }
 
-    private func memory(_ engine: EngineStatistics, into json: inout JSONWriter) {
-        json.object("memory") { json in
-            json.member("engine_bytes", engine.memoryBytes)
-            json.member("segment_bytes", engine.segmentBytes)
-            json.member("bounds_bytes_max", boundsBytesMax)
+    private func memory(_ engine: EngineStatistics, into tree: inout StatisticsTree) {
+        tree.object("memory") { tree in
+            tree.sum("engine_bytes", engine.memoryBytes)
+            tree.sum("segment_bytes", engine.segmentBytes)
+            tree.same("bounds_bytes_max", boundsBytesMax)
             guard let reading = configuration.memory?() else { return }
-            json.member("allocated_bytes", reading.allocated)
-            json.member("active_bytes", reading.active)
-            json.member("resident_bytes", reading.resident)
+            tree.same("allocated_bytes", reading.allocated)
+            tree.same("active_bytes", reading.active)
+            tree.same("resident_bytes", reading.resident)
         }
     }
 
-    private func net(into json: inout JSONWriter) {
+    private func net(into tree: inout StatisticsTree) {
         let net = transport.statistics
-        json.object("net") { json in
-            json.bound(
+        tree.object("net") { tree in
+            tree.commonBound(
                 "connections", now: sessions.count, peak: peaks.connections, max: configuration.connectionsMax)
-            json.member("turned_away", counters.turnedAway)
-            json.bound(
+            tree.sum("turned_away", counters.turnedAway)
+            tree.commonBound(
                 "greetings", now: greetings.count, peak: peaks.greetings,
                 max: 2 * configuration.connectionsMax + ServerLimits.greetingsKept + 1)
-            json.member("accepted", net.accepted)
-            json.member("closed", net.closed)
-            json.member("bytes_in", net.bytesIn)
-            json.member("bytes_out", net.bytesOut)
-            json.member("receives", net.receives)
-            json.member("bundles", net.bundles)
-            json.member("sends", net.sends)
-            json.member("polls", net.polls)
-            json.member("backend", transport.backend.name)
-            json.bound(
+            tree.sum("accepted", net.accepted)
+            tree.sum("closed", net.closed)
+            tree.sum("bytes_in", net.bytesIn)
+            tree.sum("bytes_out", net.bytesOut)
+            tree.sum("receives", net.receives)
+            tree.sum("bundles", net.bundles)
+            tree.sum("sends", net.sends)
+            tree.sum("polls", net.polls)
+            tree.text("backend", transport.backend.name)
+            tree.bound(
                 "unfinished_bytes", now: net.unfinishedBytes, peak: net.unfinishedPeak, max: net.unfinishedMax)
-            json.member("unfinished_disconnected", counters.unfinishedTooMuch)
-            json.member("queued_bytes_now", net.queuedBytes)
-            json.member("queued_bytes_peak", net.queuedPeak)
-            json.member("unsent_private_bytes_now", net.unsentPrivateBytes)
-            json.member("unsent_private_bytes_peak", net.unsentPrivatePeak)
+            tree.sum("unfinished_disconnected", counters.unfinishedTooMuch)
+            tree.sum("queued_bytes_now", net.queuedBytes)
+            tree.sum("queued_bytes_peak", net.queuedPeak)
+            tree.sum("unsent_private_bytes_now", net.unsentPrivateBytes)
+            tree.sum("unsent_private_bytes_peak", net.unsentPrivatePeak)
         }
     }
 }
 
-extension Server {
+extension Shard {
     /// What everything that is bounded may take together, rows and indexes not included.
     private var boundsBytesMax: Int {
+        let configuration = context.configuration
         let bytes = [
             configuration.pendingBytesMax, configuration.unfinishedBytesMax, configuration.heldBytesMax,
             configuration.repliesBytesMax,
@@ -188,23 +203,5 @@ extension Server {
             ServerLimits.loopBytes,
         ]
         return bytes.reduce(0, +)
-    }
-}
-
-extension JSONWriter {
-    /// What something is now, was at most since the start, and may be.
-    fileprivate mutating func bound(
-        _ name: String, now: some FixedWidthInteger, peak: some FixedWidthInteger, max: some FixedWidthInteger
-    ) {
-        member("\(name)_now", now)
-        member("\(name)_peak", peak)
-        member("\(name)_max", max)
-    }
-
-    fileprivate mutating func object(_ key: String, _ members: (inout JSONWriter) -> Void) {
-        self.key(key)
-        beginObject()
-        members(&self)
-        endObject()
     }
 }

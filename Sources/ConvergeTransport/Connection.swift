@@ -4,7 +4,7 @@ public struct Connection: Hashable, Sendable {
     public let rawValue: UInt64
 
     @inlinable
-    init(rawValue: UInt64) { self.rawValue = rawValue }
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// A dense number from 0, for indexing arrays: no two connections of a turn have the same.
     @inlinable

@@ -21,6 +21,7 @@ public struct Transport: ~Copyable {
         bounds.message_max = UInt32(clamping: options.messageMax)
         bounds.queue_low = UInt64(clamping: options.queueLow)
         bounds.backend = options.backend.rawValue
+        bounds.share_port = options.sharesPort
         var created: OpaquePointer?
         let status = cvg_net_create(&bounds, &created)
         guard status == 0, let net = created, let waker = cvg_net_waker(net) else {

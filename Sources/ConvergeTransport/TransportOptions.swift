@@ -49,6 +49,8 @@ public struct TransportOptions: Sendable {
     /// Events of one poll at most. Default 512.
     public var eventsMax: Int
     public var backend: TransportBackend
+    /// Other transports of this program listen on the same port: the kernel spreads connections over them.
+    public var sharesPort = false
 
     public init(
         connectionsMax: Int = 0, receiveBuffers: Int = 0, unfinishedMax: Int = 0, messageMax: Int = 0,

@@ -87,7 +87,8 @@ final class Process {
 
     /// What the programs get of this process's environment.
     static let inherited: [String] = [
-        "CONVERGEDB_NET", "CONVERGEDB_PARTITIONS", "ASAN_OPTIONS", "LSAN_OPTIONS", "ASAN_SYMBOLIZER_PATH",
+        "CONVERGEDB_NET", "CONVERGEDB_SHARDS", "CONVERGEDB_PARTITIONS", "ASAN_OPTIONS", "LSAN_OPTIONS",
+        "ASAN_SYMBOLIZER_PATH",
     ].compactMap { (name: String) in getenv(name).map { "\(name)=\(String(cString: $0))" } }
 
     /// Where the programs are: as the Makefile says, else beside the test bundle.

@@ -72,7 +72,7 @@ private final class BoundedServer {
     private let process: Process
 
     init() throws {
-        let given = ["CONVERGEDB_NET", "CONVERGEDB_PARTITIONS"].compactMap { (name: String) in
+        let given = ["CONVERGEDB_NET", "CONVERGEDB_SHARDS", "CONVERGEDB_PARTITIONS"].compactMap { (name: String) in
             getenv(name).map { "\(name)=\(String(cString: $0))" }
         }
         process = try Process(

@@ -42,6 +42,7 @@ import Testing
 
     @Test func whoHoldsMostOfTheRepliesIsSentAway() throws {
         let server = try TestServer {
+            $0.shards = 1  // the pool of one
             $0.repliesBytesMax = 16 << 20
             $0.lingerMilliseconds = 30_000
         }
@@ -74,6 +75,7 @@ import Testing
     /// Requests held fill their pool: who holds most goes, not who comes last and has to be held as well.
     @Test func whoHoldsMostOfTheHeldRequestsIsSentAway() throws {
         let server = try TestServer {
+            $0.shards = 1  // the pool of one
             $0.heldBytesMax = 1 << 20
             $0.windowMilliseconds = 5_000
         }
@@ -113,7 +115,10 @@ import Testing
 
     /// Below three quarters nobody has to go: shares get smaller, and everybody gets all answers in the end.
     @Test func manyWhoAskForMuchGetItLater() throws {
-        let server = try TestServer { $0.repliesBytesMax = 64 << 20 }
+        let server = try TestServer {
+            $0.shards = 1  // the pool of one
+            $0.repliesBytesMax = 64 << 20
+        }
         let (witness, kind) = try withWide(server)
         let clients = try (0..<30).map { _ in try hoarder(server, kind, requests: 60) }
         #expect(try witness.query(kind, id("w")).data.count == Self.wideBytes)
@@ -130,6 +135,7 @@ import Testing
     /// Answers that are promised count: without that a flush would queue them all at once.
     @Test func answersThatWaitForAFlushArePromised() throws {
         let server = try TestServer {
+            $0.shards = 1  // the pool of one
             $0.repliesBytesMax = 16 << 20
             $0.windowMilliseconds = 200
         }
@@ -187,6 +193,7 @@ import Testing
     @Test func theSlowestReadersGoWhenSegmentsAreShort() throws {
         let server = try TestServer {
             $0.windowMilliseconds = 0
+            $0.shards = 1  // the pool of one
             $0.segmentBytesMax = 8 << 20
             $0.subscriberBytes = 1 << 30
             $0.lingerMilliseconds = 30_000
@@ -214,7 +221,10 @@ import Testing
     // MARK: Catch-up
 
     @Test func bootstrapsAreRefusedWhenWhatTheyRememberIsTooMuch() throws {
-        let server = try TestServer { $0.catchUpBytesMax = 6 << 10 }
+        let server = try TestServer {
+            $0.shards = 1  // the pool of one
+            $0.catchUpBytesMax = 6 << 10
+        }
         let (witness, kind) = try withWide(server)
         try witness.send(
             Frames.write { w in for row in 0..<200 { w.patch(kind: kind, schema: 1, id: id(row), mask: 0, data: []) } })
@@ -246,7 +256,10 @@ import Testing
     }
 
     @Test func whoHasToCatchUpAndMayNotIsSentAway() throws {
-        let server = try TestServer { $0.catchUpBytesMax = 1 << 10 }
+        let server = try TestServer {
+            $0.shards = 1  // the pool of one
+            $0.catchUpBytesMax = 1 << 10
+        }
         let (writer, kind) = try RawClient.withGauge(server)
         let (reader, _) = try RawClient.withGauge(server)
         try reader.subscribe(kind, buffer: 10)
@@ -292,7 +305,10 @@ import Testing
     }
 
     @Test func whoHoardsUnfinishedMessagesIsTold() throws {
-        let server = try TestServer { $0.unfinishedBytesMax = 1 << 20 }
+        let server = try TestServer {
+            $0.shards = 1  // the pool of one
+            $0.unfinishedBytesMax = 1 << 20
+        }
         let (witness, kind) = try RawClient.withGauge(server)
         let hoarder = try RawClient(server)
         try hoarder.connect()
@@ -313,7 +329,8 @@ import Testing
             let client = try RawClient(server)
             client.reset()
         }
-        #expect(try integer(witness, "net", "greetings_peak") <= ServerLimits.greetingsKept + 2 * 9)
+        #expect(
+            try integer(witness, "net", "greetings_peak") <= (ServerLimits.greetingsKept + 2 * 9) * TestServer.shards)
         try server.stop()
     }
 }

@@ -48,7 +48,9 @@ import Testing
             "0 error \(malformed)", "10 2", "11 \(Opcode.heartbeatAck)", "12 3", "13 error \(malformed)", "14 1",
             "6 101",
         ]
-        #expect(try expected.indices.map { _ in try answer(asker.receive()) } == expected)
+        let answers = try expected.indices.map { _ in try answer(asker.receive()) }
+        // Those of other shards come when they come.
+        #expect(TestServer.shards == 1 ? answers == expected : answers.sorted() == expected.sorted())
         try server.stop()
     }
 
@@ -71,7 +73,7 @@ import Testing
         // Answers of different partitions may overtake each other: behind a heartbeat's none is left of those before it.
         var asked = Set<String>()
         for number in 1...queries {
-            if number % 7 == 0 {
+            if number % 7 == 0, TestServer.shards == 1 {
                 for _ in asked { try #require(try asked.contains(answer(client.receive()))) }
                 asked.removeAll()
                 heartbeats += 1
@@ -79,8 +81,18 @@ import Testing
             }
             asked.insert("\(number) \(number % 64)")
         }
-        for _ in asked { try #require(try asked.contains(answer(client.receive()))) }
-        #expect(heartbeats == queries / 7)
+        while !asked.isEmpty {
+            let frame = try client.receive()
+            if frame.opcode == .heartbeatAck {
+                heartbeats += 1
+            } else {
+                try #require(asked.remove(try answer(frame)) != nil)
+            }
+        }
+        while heartbeats < queries / 7 {
+            _ = try client.receive(HeartbeatAck.self)
+            heartbeats += 1
+        }
         try server.stop()
     }
 

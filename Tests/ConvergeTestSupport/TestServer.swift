@@ -26,6 +26,7 @@ public final class TestServer: @unchecked Sendable {
         }
         // And over several partitions: make test-partitions.
         configuration.partitions = TestServer.partitions
+        configuration.shards = TestServer.shards
         configure(&configuration)
         running = RunningServer(try Server(configuration))
         port = running.server.port
@@ -40,11 +41,14 @@ public final class TestServer: @unchecked Sendable {
     }
 
     /// Of each server, unless a test says otherwise.
-    public static let partitions: Int = {
-        guard let text = getenv("CONVERGEDB_PARTITIONS") else { return 1 }
-        guard let partitions = Int(String(cString: text)) else { fatalError("CONVERGEDB_PARTITIONS is no number") }
-        return partitions
-    }()
+    public static let shards = number("CONVERGEDB_SHARDS") ?? 1
+    public static let partitions = number("CONVERGEDB_PARTITIONS") ?? shards
+
+    private static func number(_ name: String) -> Int? {
+        guard let text = getenv(name) else { return nil }
+        guard let number = Int(String(cString: text)) else { fatalError("\(name) is no number") }
+        return number
+    }
 
     /// Stops it and waits for its end.
     /// - Throws: what the server threw.

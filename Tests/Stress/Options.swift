@@ -5,6 +5,7 @@ struct Options {
     var seconds = 10
     var seed: UInt64 = 1
     var net = "auto"
+    var shards = 1
     var partitions = 1
     /// Writes a second, all sources together.
     var rate = 8_000
@@ -21,6 +22,7 @@ struct Options {
           --seconds N       how long sources write, 1 to 86,400 (10)
           --seed N          of all decisions (1)
           --net NAME        how the server serves sockets: auto, io_uring or epoll (auto)
+          --shards N        threads of the server, 1 to the partitions (1)
           --partitions N    of the server, 1 to 64 (1)
           --rate N          writes a second, all sources together, 1 to 1,000,000 (8000)
           --subscribers N   1 to 1,000 (200)
@@ -53,6 +55,7 @@ struct Options {
         switch flag {
         case "--seconds": seconds = try Options.number(flag, text, 1...86_400)
         case "--seed": seed = UInt64(try Options.number(flag, text, 0...Int.max))
+        case "--shards": shards = try Options.number(flag, text, 1...64)
         case "--partitions": partitions = try Options.number(flag, text, 1...64)
         case "--rate": rate = try Options.number(flag, text, 1...1_000_000)
         case "--subscribers": subscribers = try Options.number(flag, text, 1...1_000)
@@ -80,7 +83,7 @@ struct Options {
 
     /// What makes the same decisions again.
     var commandLine: String {
-        "converge-stress --seconds \(seconds) --seed \(seed) --net \(net) --partitions \(partitions) --rate \(rate)"
+        "converge-stress --seconds \(seconds) --seed \(seed) --net \(net) --shards \(shards) --partitions \(partitions) --rate \(rate)"
             + " --subscribers \(subscribers)" + (fault.map { " --fault \($0.rawValue)" } ?? "")
     }
 

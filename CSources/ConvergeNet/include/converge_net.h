@@ -62,6 +62,7 @@ typedef struct cvg_net_options {
     uint32_t message_max;     /* most a caller may ask for with `need`; 0: 4 MiB */
     uint64_t queue_low;       /* DRAINED when a queue falls to this many bytes; 0: 128 KiB */
     uint32_t backend;         /* cvg_net_backend_choice */
+    bool share_port;          /* other nets of this program listen on the same port: SO_REUSEPORT */
 } cvg_net_options;
 
 /* -ENOMEM, -EMFILE, ...; with CVG_NET_IO_URING also whatever cvg_net_io_uring_refused has a sentence for. */

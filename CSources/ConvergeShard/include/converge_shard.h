@@ -51,6 +51,9 @@ void cvg_lane_destroy(cvg_lane *lane); /* what is left in it is dropped; NULL is
  * at most half of the lane's: more might find no contiguous place for ever. */
 void *cvg_lane_push(cvg_lane *lane, uint32_t bytes, uint8_t **data);
 
+/* Entries without bytes that can be pushed now, at least. */
+uint32_t cvg_lane_room(cvg_lane *lane);
+
 /* Hands over what was pushed since the last time. Whether the consumer sleeps and has to be woken. */
 bool cvg_lane_publish(cvg_lane *lane);
 

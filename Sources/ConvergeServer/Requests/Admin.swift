@@ -1,7 +1,8 @@
 import ConvergeJSON
+import ConvergeTransport
 import ConvergeWire
 
-extension Server {
+extension Shard {
     /// ADMIN: one JSON document in, one out, off every hot path; from this machine only, as there is no access control yet.
     mutating func admin(_ slot: Int, _ stream: UInt16, _ message: Admin) throws(WireError) {
         guard isLoopback(transport.peer(sessions[slot].connection)) else {
@@ -20,13 +21,27 @@ extension Server {
         }
         switch document["command"]?.string {
         case "stats":
-            let document = statsDocument()
-            charge(slot, RequestCost.ofJSON(bytes: document.count))
-            reply(slot, stream: stream, AdminReply(json: document))
+            sessions[slot].awaitsShards = true
+            let connection = sessions[slot].connection
+            gather({ shard in shard.statistics() }, { home, parts in home.answerStatistics(connection, stream, parts) })
         case let other:
             let given = other.map { "there is no ADMIN command '\($0)'" } ?? "ADMIN needs a string 'command'"
             throw WireError(.unsupported, "\(given): the commands are 'stats'")
         }
+    }
+}
+
+extension Shard {
+    private mutating func answerStatistics(_ connection: Connection, _ stream: UInt16, _ parts: [StatisticsTree]) {
+        guard sessions.isAlive(connection) else { return }
+        let slot = connection.slot
+        goOn(slot)
+        var all = parts[0]
+        for part in parts.dropFirst() { all.add(part) }
+        var json = JSONWriter(reserving: 4_096)
+        all.write(to: &json)
+        charge(slot, RequestCost.ofJSON(bytes: json.bytes.count))
+        reply(slot, stream: stream, AdminReply(json: json.bytes))
     }
 }
 

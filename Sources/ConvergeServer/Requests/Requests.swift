@@ -1,6 +1,6 @@
 import ConvergeWire
 
-extension Server {
+extension Shard {
     /// Handles everything but writes. The connection's earlier writes have been applied.
     mutating func handleRequest(_ slot: Int, _ header: FrameHeader, _ payload: RawSpan) {
         // The flush that its own writes brought about may have ended the connection.

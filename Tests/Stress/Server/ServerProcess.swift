@@ -20,7 +20,8 @@ final class ServerProcess {
         self.windowMilliseconds = windowMilliseconds
         isAuto = options.net == "auto"
         let arguments = [
-            options.server, "serve", "--memory", "--listen", "\(World.host):0", "--net", options.net, "--partitions",
+            options.server, "serve", "--memory", "--listen", "\(World.host):0", "--net", options.net, "--shards",
+            "\(options.shards)", "--partitions",
             "\(options.partitions)", "--window-ms", "\(windowMilliseconds)",
         ]
         pid = try ServerProcess.spawn(arguments, errors: errors)
