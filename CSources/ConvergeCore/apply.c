@@ -74,7 +74,7 @@ static __attribute__((noinline)) int create_entity(cvgi_partition *partition, st
 
 /* A pending row for an entity that has none, as a copy of `base`, or of its first line; NULL: there is no such entity
  * yet. All that can fail comes before the first change. */
-CVGI_INLINE int create(cvgi_partition *partition, staged *it, const uint8_t *id, const uint8_t *base) {
+CVGI_INLINE int create(cvgi_partition *partition, staged *it, const uint8_t *id, const uint8_t *base, bool whole) {
     cvgi_table *table = it->table;
     int status = cvgi_pending_reserve(partition, table);
     if (CVGI_UNLIKELY(status != CVG_OK)) return status;
@@ -85,10 +85,10 @@ CVGI_INLINE int create(cvgi_partition *partition, staged *it, const uint8_t *id,
     }
     uint8_t *image = cvgi_pending_take(partition, table, it->row);
     memcpy(image, base, CVGI_CACHE_LINE);
-    if (!it->whole)
-        for (uint32_t at = CVGI_CACHE_LINE; at < table->rows.stride; at += CVGI_CACHE_LINE)
-            memcpy(image + at, base + at, CVGI_CACHE_LINE);
-    if (CVGI_UNLIKELY(table->rows.block_at != 0)) cvgi_block_retain(cvgi_row_block(image, table->rows.block_at));
+    for (uint32_t at = CVGI_CACHE_LINE; !whole && at < table->rows.stride; at += CVGI_CACHE_LINE)
+        memcpy(image + at, base + at, CVGI_CACHE_LINE);
+    if (!whole && CVGI_UNLIKELY(table->rows.block_at != 0))
+        cvgi_block_retain(cvgi_row_block(image, table->rows.block_at));
     cvgi_row_set_schema(image, table->schema.version);
     cvgi_row_set_link(image, it->candidate);
     it->image = image;
@@ -153,7 +153,7 @@ static __attribute__((noinline)) int write_zones(cvgi_partition *partition, stag
     if (wanted > z.had_bytes && !cvgi_pending_fits(partition, wanted - z.had_bytes)) return CVG_E_PENDING;
     int status = make_zone(partition, table, &plan, &z, from, op);
     if (CVGI_LIKELY(status == CVG_OK) && image == NULL) {
-        status = create(partition, it, op->id, base);
+        status = create(partition, it, op->id, base, false);
         image = it->image;
         it->image = NULL; /* nothing is left to do in 6 */
         if (CVGI_UNLIKELY(status != CVG_OK) && z.block != z.had) cvgi_block_release(&partition->blocks, z.block);
@@ -176,30 +176,44 @@ static __attribute__((noinline)) void find(staged *it, const uint8_t *id) {
     it->row = it->candidate == CVGI_ROW_NONE ? NULL : cvgi_row_at(&table->rows, it->candidate);
 }
 
+/* Confirms the guess, or finds the id. What a new pending row starts from (F2), NULL: there is no such entity; `open`
+ * gets the pending row that there is already. */
+CVGI_INLINE const uint8_t *locate(staged *it, const uint8_t *id, uint8_t **open) {
+    if (CVGI_UNLIKELY(it->row == NULL || memcmp(cvgi_row_id(it->row), id, CVG_ID_BYTES) != 0)) find(it, id);
+    const uint32_t link = it->row == NULL ? 0 : cvgi_row_link(it->row);
+    if (CVGI_LIKELY(link == 0)) return it->row;
+    bool is_open;
+    uint8_t *image = cvgi_pending_image(it->table, link, &is_open);
+    if (is_open) *open = image;
+    return image; /* sealed: the batch is not in the table yet */
+}
+
 /* 5. `later`: something is left to 6. */
 CVGI_INLINE int resolve(cvgi_partition *partition, staged *it, const cvg_op *op, bool *later) {
     cvgi_table *table = it->table;
-    if (CVGI_UNLIKELY(it->row == NULL || memcmp(cvgi_row_id(it->row), op->id, CVG_ID_BYTES) != 0)) find(it, op->id);
-    const bool variable = table->schema.variable != 0;
-    const uint8_t *base = it->row;
-    const uint32_t link = base == NULL ? 0 : cvgi_row_link(base);
-    if (CVGI_UNLIKELY(link != 0)) {
-        bool open;
-        uint8_t *image = cvgi_pending_image(table, link, &open);
-        if (open) {
-            if (CVGI_UNLIKELY(variable)) return write_zones(partition, it, op, image, NULL);
-            cvgi_row_prefetch(&table->rows, image);
-            it->image = image;
-            *later = true;
-            return CVG_OK;
-        }
-        base = image; /* F2: the sealed batch is not in the table yet */
+    uint8_t *open = NULL;
+    const uint8_t *base = locate(it, op->id, &open);
+    const bool variable = !it->whole && table->schema.variable != 0;
+    if (CVGI_UNLIKELY(open != NULL)) {
+        if (CVGI_UNLIKELY(variable)) return write_zones(partition, it, op, open, NULL);
+        cvgi_row_prefetch(&table->rows, open);
+        it->image = open;
+        *later = true;
+        return CVG_OK;
+    }
+    if (CVGI_LIKELY(it->whole)) {
+        if (CVGI_UNLIKELY(!cvgi_pending_fits(partition, table->rows.stride))) return CVG_E_PENDING;
+        const int status = create(partition, it, op->id, base, true);
+        if (CVGI_UNLIKELY(status != CVG_OK)) return status;
+        cvgi_merge_whole(&table->schema, it->image, op->source, op->data);
+        it->image = NULL;
+        return CVG_OK;
     }
     /* W3: a retraction of what the source does not assert opens no window. */
     if (op->code == CVG_RETRACT && (base == NULL || (cvgi_row_source_set(base) >> op->source & 1) == 0)) return CVG_OK;
     if (CVGI_UNLIKELY(variable)) return write_zones(partition, it, op, NULL, base);
     if (CVGI_UNLIKELY(!cvgi_pending_fits(partition, table->rows.stride))) return CVG_E_PENDING;
-    const int status = create(partition, it, op->id, base);
+    const int status = create(partition, it, op->id, base, false);
     if (CVGI_UNLIKELY(status != CVG_OK)) return status;
     merge(table, it->image, op);
     it->image = NULL;

@@ -23,13 +23,20 @@
 /* Copies the masked fields of a whole row's data. */
 void cvgi_merge_fields(const cvgi_schema *schema, uint8_t *into, const uint8_t *data, uint64_t mask);
 
+/* W1 for a source that may write every field. */
+static inline void cvgi_merge_whole(const cvgi_schema *schema, uint8_t *row, uint8_t source, const uint8_t *data) {
+    cvgi_row_set_source_set(row, cvgi_row_source_set(row) | UINT64_C(1) << source);
+    cvgi_copy(cvgi_row_data(row), data, schema->fixed_bytes);
+}
+
 /* W1: sets the source's bit and replaces every field that it may write. */
 static inline void cvgi_merge_assert(const cvgi_schema *schema, uint8_t *row, uint8_t source, const uint8_t *data) {
+    if (CVGI_LIKELY(schema->writable[source] == schema->all)) {
+        cvgi_merge_whole(schema, row, source, data);
+        return;
+    }
     cvgi_row_set_source_set(row, cvgi_row_source_set(row) | UINT64_C(1) << source);
-    if (CVGI_LIKELY(schema->writable[source] == schema->all))
-        cvgi_copy(cvgi_row_data(row), data, schema->fixed_bytes);
-    else
-        cvgi_merge_fields(schema, cvgi_row_data(row), data, schema->writable[source]);
+    cvgi_merge_fields(schema, cvgi_row_data(row), data, schema->writable[source]);
 }
 
 /* W2: sets the source's bit and replaces the masked fields, which `data` holds packed. */
