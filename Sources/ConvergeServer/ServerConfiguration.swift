@@ -85,13 +85,13 @@ enum ServerLimits {
     /// Refusal reports a second and connection (W4).
     static let reportsPerSecond = 100
     static let nameBytes = 255
-    /// Of a lane between two shards; the bytes of those to partitions.
-    static let laneEntries = 8_192
-    static let laneBytes = 1 << 20
+    /// Of a lane between two shards; the bytes of those to partitions. Larger ones leave the cache between push and take.
+    static let laneEntries = 2_048
+    static let laneBytes = 256 << 10
     /// Data of a write that is forwarded in the lane itself; what is longer is copied to memory of its own.
     static let forwardedBytesMax = 64 << 10
     /// Requests taken from a lane before its answers are looked at for room again.
-    static let requestsAtOnce = 512
+    static let requestsAtOnce = 256
     /// Bytes of a catch-up that a partition's shard may send to a reader of another shard before it is told that they have
     /// left.
     static let catchUpCredit = 128 << 10
