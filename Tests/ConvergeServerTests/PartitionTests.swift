@@ -89,7 +89,7 @@ import Testing
 
     /// All partitions' windows of a turn are one flush for a reader's buffer.
     @Test func r5FlushesOfOneTurnDoNotCountAgainstEachOther() throws {
-        let server = try server()
+        let server = try server { $0.shards = 1 }  // a turn is a shard's
         let (writer, kind) = try RawClient.withGauge(server)
         let (reader, _) = try RawClient.withGauge(server)
         try reader.subscribe(kind, buffer: 40)
@@ -108,7 +108,10 @@ import Testing
 
     /// What the windows of a turn come to together is what does not fit: as from a single partition, nobody is too slow for it.
     @Test func r5FlushesOfOneTurnThatAreTogetherTooLargeDisconnectNobody() throws {
-        let server = try server { $0.windowMilliseconds = 20 }
+        let server = try server {
+            $0.shards = 1  // a turn is a shard's
+            $0.windowMilliseconds = 20
+        }
         let (writer, _) = try RawClient.withGauge(server)
         let kind = try writer.create(
             KindDefinition(name: "Wide", fields: [FieldDefinition(name: "bytes", type: .bytes, max: 8_190)]))
