@@ -78,9 +78,11 @@ extension Shard {
         let unsent = transport.unsent(sessions[slot].connection)
         let handed =
             sessions[slot].handed.turn == turn ? sessions[slot].handed : (turn: turn, notifications: 0, bytes: 0)
-        let isTooMany =
-            unsent.weight - handed.notifications > sessions[slot].notificationsMax && !isBehind(slot, kind)
-        guard isTooMany || unsent.bytes - handed.bytes > configuration.subscriberBytes else { return nil }
+        let isBehind = isBehind(slot, kind)
+        let isTooMany = unsent.weight - handed.notifications > sessions[slot].notificationsMax && !isBehind
+        // What catch-ups may have sent does not count.
+        let caughtUp = isBehind ? partitions.count * ServerLimits.catchUpCredit : 0
+        guard isTooMany || unsent.bytes - handed.bytes > configuration.subscriberBytes + caughtUp else { return nil }
         return excess(slot)
     }
 
